@@ -1,0 +1,1 @@
+"""Dagster wiring and the lending command; no business rule."""

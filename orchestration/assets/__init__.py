@@ -1,0 +1,1 @@
+"""Dagster assets, named as the tables they write."""

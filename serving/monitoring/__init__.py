@@ -1,0 +1,1 @@
+"""Drift, stability and delayed-label performance of the scores."""

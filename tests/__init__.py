@@ -1,0 +1,1 @@
+"""Tests; this file keeps tests/features from shadowing the features package."""

@@ -1,0 +1,1 @@
+"""What happened after a date, and the model that learns from it."""

@@ -1,0 +1,1 @@
+"""From source files to marts; knows nothing of machine learning."""

@@ -1,0 +1,1 @@
+"""The star schema: dimensions, facts, and the as-of positions behind them."""

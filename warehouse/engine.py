@@ -1,0 +1,24 @@
+"""The compute engine: Settings to one Ibis connection, the only connect in the repository.
+
+The connection is in memory and belongs to one process; the lake holds every result. It works in UTC, whatever the machine's zone.
+"""
+
+import ibis
+from ibis.backends import BaseBackend
+
+from warehouse.settings import Settings
+
+
+def connect(settings: Settings) -> BaseBackend:
+    """Open an Ibis connection with bounded memory that spills beside the lake.
+
+    Raises:
+        SettingsError: the engine is not supported; raised by Settings.from_env already.
+    """
+    spill = settings.home / "spill"
+    return ibis.duckdb.connect(
+        memory_limit=settings.memory_limit,
+        threads=settings.threads,
+        temp_directory=str(spill),
+        preserve_insertion_order=False,
+    )

@@ -1,0 +1,1 @@
+"""Regional marts, with the grain in each name."""

@@ -1,0 +1,1 @@
+"""Deliveries as they came: verified, copied to landing and stored as text."""

@@ -1,0 +1,212 @@
+"""Settings: the one place that reads the environment.
+
+The three entry points (Dagster definitions, the BentoML service, the `lending` command) call Settings.from_env() once and pass the
+record down. Nothing else in the code bases reads os.environ, so that a test or a second lender needs only another record.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from warehouse.terms import Terms
+
+ENVIRONMENTS = ("local", "dev", "prod")
+ENGINES = ("duckdb",)
+
+# Every library that would report usage over the network is told not to, before it is imported.
+TELEMETRY_OFF = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "BENTOML_DO_NOT_TRACK": "True",
+    "DO_NOT_TRACK": "true",
+    "FEAST_USAGE": "False",
+    "DAGSTER_DISABLE_TELEMETRY": "true",
+    "DISABLE_PANDERA_IMPORT_WARNING": "True",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+
+class SettingsError(ValueError):
+    """An environment variable holds a value that the platform cannot use."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All configuration of one process.
+
+    Attributes:
+        home: folder that holds all state (landing, lake, catalog, online store, runs, reports).
+        env: local, dev or prod.
+        engine: compute engine of the Ibis expressions.
+        catalog_uri: database of the Iceberg catalog and of the releases, as an SQLAlchemy address.
+        terms: what the lender sets about its definitions.
+        memory_limit: what the engine may hold in memory before it spills to disk, such as `4GB`.
+        threads: threads of the engine.
+        today: the service clock; None means the system date in the lender's time zone.
+        max_feature_age_days: the endpoint refuses to score on an online generation older than this.
+        api_key_sha256: SHA-256 hex digests of the API keys that the endpoint accepts.
+        host: address that servers bind to.
+        dagster_port: of the Dagster UI.
+        bentoml_port: of the scoring endpoint.
+        mlflow_port: of the MLflow UI.
+        reports_port: of the report pages.
+        crash_at: name of a crash point at which the process ends itself; for crash tests only.
+    """
+
+    home: Path
+    env: str = "local"
+    engine: str = "duckdb"
+    catalog_uri: str = ""
+    terms: Terms = field(default_factory=Terms)
+    memory_limit: str = "4GB"
+    threads: int = 2
+    today: date | None = None
+    max_feature_age_days: int = 3
+    api_key_sha256: tuple[str, ...] = ()
+    host: str = "127.0.0.1"
+    dagster_port: int = 3000
+    bentoml_port: int = 3001
+    mlflow_port: int = 5000
+    reports_port: int = 8080
+    crash_at: str = ""
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> "Settings":
+        """Read the settings from environment variables that begin with LENDING_.
+
+        Args:
+            env: variables to read instead of the process environment.
+
+        Raises:
+            SettingsError: a variable is set to something that is not allowed; the message names it, its value and the rule.
+        """
+        source = os.environ if env is None else env
+        if env is None:
+            for name, value in TELEMETRY_OFF.items():
+                os.environ.setdefault(name, value)
+        read = _Reader(source)
+        home = Path(read.text("LENDING_HOME", ".lending")).absolute()
+        return cls(
+            home=home,
+            env=read.choice("LENDING_ENV", "local", ENVIRONMENTS),
+            engine=read.choice("LENDING_ENGINE", "duckdb", ENGINES),
+            catalog_uri=read.text("LENDING_CATALOG_URI", f"sqlite:///{home}/catalog.db"),
+            terms=Terms(
+                time_zone=read.zone("LENDING_TIME_ZONE", Terms.time_zone),
+                currency=read.text("LENDING_CURRENCY", Terms.currency),
+                settlement_tolerance_amount=read.amount("LENDING_SETTLEMENT_TOLERANCE_AMOUNT", Terms.settlement_tolerance_amount),
+                settlement_tolerance_ratio=read.amount("LENDING_SETTLEMENT_TOLERANCE_RATIO", Terms.settlement_tolerance_ratio),
+                grace_days=read.count("LENDING_GRACE_DAYS", Terms.grace_days),
+            ),
+            memory_limit=read.text("LENDING_MEMORY_LIMIT", cls.memory_limit),
+            threads=read.count("LENDING_THREADS", cls.threads),
+            today=read.day("LENDING_TODAY"),
+            max_feature_age_days=read.count("LENDING_MAX_FEATURE_AGE_DAYS", cls.max_feature_age_days),
+            api_key_sha256=tuple(read.text("LENDING_API_KEY_SHA256", "").replace(",", " ").split()),
+            host=read.text("LENDING_HOST", cls.host),
+            dagster_port=read.count("LENDING_DAGSTER_PORT", cls.dagster_port),
+            bentoml_port=read.count("LENDING_BENTOML_PORT", cls.bentoml_port),
+            mlflow_port=read.count("LENDING_MLFLOW_PORT", cls.mlflow_port),
+            reports_port=read.count("LENDING_REPORTS_PORT", cls.reports_port),
+            crash_at=read.text("LENDING_CRASH_AT", ""),
+        )
+
+    @property
+    def landing(self) -> Path:
+        """Folder of delivered files, one sub-folder a business date."""
+        return self.home / "landing"
+
+    @property
+    def lake(self) -> Path:
+        """Folder of the Iceberg tables."""
+        return self.home / "lake"
+
+    @property
+    def online_store(self) -> Path:
+        """File of the SQLite online store."""
+        return self.home / "online.db"
+
+    @property
+    def feast_registry(self) -> Path:
+        """File of the Feast registry."""
+        return self.home / "feast_registry.db"
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow tracking and registry database."""
+        return f"sqlite:///{self.home}/mlflow.db"
+
+    @property
+    def artifacts(self) -> Path:
+        """Folder of MLflow artifacts."""
+        return self.home / "artifacts"
+
+    @property
+    def bundles(self) -> Path:
+        """Folder of promoted model bundles, which serving reads."""
+        return self.home / "bundles"
+
+    @property
+    def prediction_spool(self) -> Path:
+        """Folder of prediction log files that no asset has compacted yet."""
+        return self.home / "predictions"
+
+    @property
+    def reports(self) -> Path:
+        """Folder of report pages."""
+        return self.home / "reports"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Folder of the Dagster instance."""
+        return self.home / "dagster"
+
+
+class _Reader:
+    """Typed access to environment variables, with errors that name the variable."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+
+    def text(self, name: str, default: str) -> str:
+        return self._env.get(name, "") or default
+
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        value = self.text(name, default)
+        if value not in allowed:
+            raise SettingsError(f"{name}={value!r}: must be one of {', '.join(allowed)}")
+        return value
+
+    def count(self, name: str, default: int) -> int:
+        value = self.text(name, str(default))
+        if not value.isdecimal():
+            raise SettingsError(f"{name}={value!r}: must be a whole number, 0 or more")
+        return int(value)
+
+    def amount(self, name: str, default: Decimal) -> Decimal:
+        value = self.text(name, str(default))
+        try:
+            number = Decimal(value)
+        except InvalidOperation:
+            number = Decimal("NaN")
+        if not number.is_finite() or number < 0:
+            raise SettingsError(f"{name}={value!r}: must be a number such as 0.01, 0 or more")
+        return number
+
+    def day(self, name: str) -> date | None:
+        value = self.text(name, "")
+        try:
+            return date.fromisoformat(value) if value else None
+        except ValueError:
+            raise SettingsError(f"{name}={value!r}: must be a date such as 2025-06-30") from None
+
+    def zone(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise SettingsError(f"{name}={value!r}: must be an IANA time zone such as {default}") from None
+        return value

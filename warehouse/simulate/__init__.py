@@ -1,0 +1,1 @@
+"""A generated lender with known answers, for the demo, the tests and the benchmarks."""

@@ -1,0 +1,134 @@
+"""What a source table's data contract is made of, and the staging table that follows from it.
+
+One module per source table holds its SourceTable with its version history. `required` does not mean "never empty": it means
+that the column must be in the file; `filled` means that a row with an empty value is quarantined.
+"""
+
+from dataclasses import dataclass
+
+from warehouse.table import MONEY, TIMESTAMP, Column, TableSpec
+
+KINDS = {  # kind of a delivered value -> ibis type of the staged column
+    "text": "string",
+    "money": MONEY,
+    "ratio": "decimal(9, 6)",
+    "integer": "int32",
+    "date": "date",
+    "timestamp": TIMESTAMP,
+    "flag": "boolean",
+}
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """One delivered column.
+
+    Attributes:
+        name: staged name.
+        kind: one of KINDS.
+        description: meaning, with its unit.
+        required: the file must have the column.
+        filled: a row without a value is quarantined (rule required_value_missing).
+        aliases: other names under which a lender delivers it.
+        values: allowed values, matched without regard to case, spaces, hyphens and underscores.
+        negative: whether a number may be below zero.
+        personal: the value names a person; it never leaves raw and staging.
+    """
+
+    name: str
+    kind: str
+    description: str
+    required: bool = False
+    filled: bool = False
+    aliases: tuple[str, ...] = ()
+    values: tuple[str, ...] | None = None
+    negative: bool = False
+    personal: bool = False
+
+
+@dataclass(frozen=True)
+class SchemaVersion:
+    """One version of a source table: what it changed and whether older files still load."""
+
+    version: str
+    change: str
+    backward_compatible: bool = True
+
+
+@dataclass(frozen=True)
+class SourceTable:
+    """The data contract of one source table.
+
+    Attributes:
+        name: stem of its files and name of its raw and staging tables.
+        description: one sentence, what a row is.
+        key: columns that identify a row.
+        columns: all declared columns; others are kept in raw as extra values and reported.
+        versions: oldest first.
+        aliases: other stems.
+        mandatory: the first build needs the table to have been delivered.
+    """
+
+    name: str
+    description: str
+    key: tuple[str, ...]
+    columns: tuple[SourceColumn, ...]
+    versions: tuple[SchemaVersion, ...]
+    aliases: tuple[str, ...] = ()
+    mandatory: bool = True
+
+    @property
+    def all_columns(self) -> tuple[SourceColumn, ...]:
+        """Declared columns and the two that every table may have."""
+        return self.columns + COMMON
+
+    def raw_spec(self) -> TableSpec:
+        """raw.<name>: every value as delivered, as text, with where it came from."""
+        delivered = tuple(Column(column.name, "string", column.description, nullable=True) for column in self.all_columns)
+        return TableSpec(
+            name=f"raw.{self.name}",
+            description=f"{self.description} As delivered, every value as text.",
+            grain=("business_date", "source_sha256", "source_row_number"),
+            columns=RAW_PLACE + delivered,
+            partition_by="business_date",
+        )
+
+    def staging_spec(self) -> TableSpec:
+        """staging.<name>: typed and deduplicated, one row per key and version."""
+        typed = tuple(
+            Column(column.name, KINDS[column.kind], column.description, nullable=column.name not in self.key) for column in self.columns
+        )
+        return TableSpec(
+            name=f"staging.{self.name}",
+            description=f"{self.description} Typed, one row per key and version.",
+            grain=(*self.key, "business_date"),
+            columns=typed + STAGED,
+        )
+
+
+COMMON = (
+    SourceColumn("op", "text", "U for a new or changed row, D for a deleted one.", values=("U", "D")),
+    SourceColumn("updated_at", "timestamp", "When the source system last changed the row."),
+)
+
+RAW_PLACE = (
+    Column("business_date", "date", "Business date of the delivery."),
+    Column("source_file", "string", "Name of the file inside the delivery."),
+    Column("source_row_number", "int64", "Line of the file on which the row begins; the header is line 1."),
+    Column("source_sha256", "string", "SHA-256 of the file, in hex."),
+    Column("schema_version", "string", "Version of the data contract that the file's header matches."),
+    Column("ingested_at", TIMESTAMP, "When the platform stored the row."),
+    Column("run_id", "string", "Run that stored the row."),
+    Column("extra_values", "string", "JSON object of delivered columns that no contract declares.", nullable=True),
+)
+
+STAGED = (
+    Column("updated_at", TIMESTAMP, "When the source system last changed the row.", nullable=True),
+    Column("is_deleted", "boolean", "The delivery deleted the key (op = D)."),
+    Column("is_opening", "boolean", "The version came with the table's opening delivery."),
+    Column("business_date", "date", "Business date of the delivery that brought the version."),
+    Column("known_at", TIMESTAMP, "From when the platform may use the version."),
+    Column("source_file", "string", "File that brought the version."),
+    Column("source_sha256", "string", "SHA-256 of that file."),
+    Column("source_row_number", "int64", "Line of that file."),
+)

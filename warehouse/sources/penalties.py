@@ -1,0 +1,17 @@
+"""Source contract of penalties: penalties charged on installments."""
+
+from warehouse.sources.contract import SchemaVersion, SourceColumn, SourceTable
+
+PENALTIES = SourceTable(
+    name="penalties",
+    description="Penalties charged on installments.",
+    key=("penalty_id",),
+    columns=(
+        SourceColumn("penalty_id", "text", "Penalty key.", required=True, filled=True),
+        SourceColumn("installment_id", "text", "Installment that was late.", required=True, filled=True),
+        SourceColumn("penalty_date", "date", "Day of the charge.", required=True, filled=True),
+        SourceColumn("penalty_amount", "money", "Amount charged.", required=True, filled=True),
+    ),
+    versions=(SchemaVersion("v1", "First version."),),
+    mandatory=False,
+)
