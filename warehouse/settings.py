@@ -1,7 +1,7 @@
 """Settings: the one place that reads the environment.
 
 The three entry points (Dagster definitions, the BentoML service, the `lending` command) call Settings.from_env() once and pass the
-record down. Nothing else in the code bases reads os.environ, so that a test or a second lender needs only another record.
+record down. Nothing else in the code base reads os.environ, so that a test or a second lender needs only another record.
 """
 
 import os
@@ -45,6 +45,7 @@ class Settings:
         terms: what the lender sets about its definitions.
         memory_limit: what the engine may hold in memory before it spills to disk, such as `4GB`.
         threads: threads of the engine.
+        first_business_date: earliest business date that the platform accepts; the first daily partition.
         today: the service clock; None means the system date in the lender's time zone.
         max_feature_age_days: the endpoint refuses to score on an online generation older than this.
         api_key_sha256: SHA-256 hex digests of the API keys that the endpoint accepts.
@@ -63,6 +64,7 @@ class Settings:
     terms: Terms = field(default_factory=Terms)
     memory_limit: str = "4GB"
     threads: int = 2
+    first_business_date: date = date(1990, 1, 1)
     today: date | None = None
     max_feature_age_days: int = 3
     api_key_sha256: tuple[str, ...] = ()
@@ -103,6 +105,7 @@ class Settings:
             ),
             memory_limit=read.text("LENDING_MEMORY_LIMIT", cls.memory_limit),
             threads=read.count("LENDING_THREADS", cls.threads),
+            first_business_date=read.day("LENDING_FIRST_BUSINESS_DATE") or cls.first_business_date,
             today=read.day("LENDING_TODAY"),
             max_feature_age_days=read.count("LENDING_MAX_FEATURE_AGE_DAYS", cls.max_feature_age_days),
             api_key_sha256=tuple(read.text("LENDING_API_KEY_SHA256", "").replace(",", " ").split()),

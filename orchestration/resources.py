@@ -1,0 +1,52 @@
+"""The platform as a Dagster resource: the settings of the process and its lake, opened on first use.
+
+Every asset takes it as `platform`. A candidate release is named after the root run, so that a run that is restarted from where it
+failed goes on with what the first attempt staged.
+"""
+
+from datetime import date
+from functools import cached_property
+
+import dagster as dg
+
+from warehouse.lake import Candidate, Lake
+from warehouse.settings import Settings
+
+
+class Platform:
+    """Settings and lake of one process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The lake; opening it creates the catalog when there is none."""
+        return Lake(self.settings)
+
+    def candidate(self, context: dg.AssetExecutionContext) -> Candidate:
+        """The candidate release of the run, shared by all its steps and by restarts of it."""
+        return self.lake.candidate("release", candidate_id(context))
+
+    def business_date(self) -> date:
+        """The last business date that was delivered.
+
+        Raises:
+            NoDelivery: nothing was ever delivered.
+        """
+        intake = self.lake.intake()
+        if intake is None:
+            raise NoDelivery
+        return intake.release.business_date
+
+
+class NoDelivery(RuntimeError):
+    """There is nothing to build from."""
+
+    def __init__(self) -> None:
+        super().__init__("no delivery yet; run lending ingest PATH --business-date D")
+
+
+def candidate_id(context: dg.AssetExecutionContext) -> str:
+    """Name of the candidate that a run and its restarts share."""
+    return context.run.root_run_id or context.run_id
