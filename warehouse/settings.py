@@ -117,6 +117,37 @@ class Settings:
             crash_at=read.text("LENDING_CRASH_AT", ""),
         )
 
+    def variables(self) -> dict[str, str]:
+        """The environment variables that give these settings again, for processes that this one starts."""
+        values = {
+            "LENDING_HOME": self.home,
+            "LENDING_ENV": self.env,
+            "LENDING_ENGINE": self.engine,
+            "LENDING_CATALOG_URI": self.catalog_uri,
+            "LENDING_TIME_ZONE": self.terms.time_zone,
+            "LENDING_CURRENCY": self.terms.currency,
+            "LENDING_SETTLEMENT_TOLERANCE_AMOUNT": self.terms.settlement_tolerance_amount,
+            "LENDING_SETTLEMENT_TOLERANCE_RATIO": self.terms.settlement_tolerance_ratio,
+            "LENDING_GRACE_DAYS": self.terms.grace_days,
+            "LENDING_MEMORY_LIMIT": self.memory_limit,
+            "LENDING_THREADS": self.threads,
+            "LENDING_FIRST_BUSINESS_DATE": self.first_business_date,
+            "LENDING_TODAY": self.today or "",
+            "LENDING_MAX_FEATURE_AGE_DAYS": self.max_feature_age_days,
+            "LENDING_API_KEY_SHA256": ",".join(self.api_key_sha256),
+            "LENDING_HOST": self.host,
+            "LENDING_DAGSTER_PORT": self.dagster_port,
+            "LENDING_BENTOML_PORT": self.bentoml_port,
+            "LENDING_MLFLOW_PORT": self.mlflow_port,
+            "LENDING_REPORTS_PORT": self.reports_port,
+            "LENDING_CRASH_AT": self.crash_at,
+        }
+        return TELEMETRY_OFF | {name: str(value) for name, value in values.items()}
+
+    def process_environment(self) -> dict[str, str]:
+        """The environment for a process that this one starts: its own, with these settings."""
+        return {**os.environ, **self.variables()}
+
     @property
     def landing(self) -> Path:
         """Folder of delivered files, one sub-folder a business date."""

@@ -1,0 +1,139 @@
+"""The `lending` command: one sub-command a stage, thin wrappers that run the Dagster jobs.
+
+Exit codes: 0 done or nothing to do, 1 failed and nothing published, 2 wrong usage, 3 done with rejected files. Results go to
+standard output, progress to standard error. Libraries are imported inside the commands, so that `lending --help` answers at once.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import date
+from importlib import import_module
+from pathlib import Path
+
+DONE, FAILED, WRONG_USAGE, PARTIAL = 0, 1, 2, 3
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date such as 2025-06-30") from None
+
+
+def _json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands; each names its function as `module:function` of orchestration.commands."""
+    parser = argparse.ArgumentParser(prog="lending", description="Feature-store-first ML data platform for consumer lenders.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, function: str, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(function=function)
+        return command
+
+    _add_pipeline(add)
+    _add_model(add)
+    _add_reading(add)
+    return parser
+
+
+def _add_pipeline(add) -> None:
+    ingest = add("ingest", "pipeline:ingest", "take a delivery: a folder or a zip")
+    ingest.add_argument("path", type=Path, metavar="PATH")
+    ingest.add_argument("--business-date", type=_day, required=True, metavar="D", help="calendar day that the delivery is of")
+    ingest.add_argument("--allow-partial", action="store_true", help="reject bad files and take the others (exit code 3)")
+    _json(ingest)
+    build = add("build", "pipeline:build", "curated tables, marts and features of the last business date, then one release")
+    build.add_argument("--force", action="store_true", help="build again although nothing is new")
+    _json(build)
+    backfill = add("backfill", "pipeline:backfill", "compute feature snapshots of past business dates again, then one release")
+    backfill.add_argument("--from", dest="first", type=_day, required=True, metavar="D")
+    backfill.add_argument("--to", dest="last", type=_day, required=True, metavar="D")
+    add("materialize", "pipeline:materialize", "changed feature rows of the release into the online store")
+    rollback = add("rollback", "pipeline:rollback", "a new release that points at the tables of an older one")
+    rollback.add_argument("--to", type=int, required=True, metavar="RELEASE_ID")
+    gc = add("gc", "pipeline:gc", "remove files that no release needs")
+    gc.add_argument("--older-than-hours", type=float, default=24, metavar="H", help="spare what is younger (default 24)")
+
+
+def _add_model(add) -> None:
+    train = add("train", "model:train", "train, evaluate and register a model on the release")
+    _json(train)
+    promote = add("promote", "model:promote", "make a registered model the one that serving reads")
+    promote.add_argument("--run", metavar="RUN_ID", help="the run to promote; default the newest")
+    promote.add_argument("--force", action="store_true", help="promote although a gate refuses; the refusal is recorded")
+    score = add("score", "model:score", "score clients with the promoted model")
+    score.add_argument("client_ids", nargs="*", metavar="CLIENT_ID")
+    score.add_argument("--all", action="store_true", help="every client, into marts.client_default_risk")
+    _json(score)
+    add("drift", "model:drift", "compact the prediction log and write the drift report")
+
+
+def _add_reading(add) -> None:
+    status = add("status", "reading:status", "release, deliveries, online generation and model at a glance")
+    _json(status)
+    sql = add("sql", "reading:sql", "query the tables of the release, such as marts.portfolio_by_region_month")
+    sql.add_argument("query", metavar="QUERY")
+    shape = sql.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_true", help="one JSON object with columns and rows")
+    shape.add_argument("--csv", action="store_true", help="comma-separated values")
+    quarantine = add("quarantine", "reading:quarantine", "rows that broke a rule, with reasons")
+    quarantine.add_argument("action", choices=["list"])
+    quarantine.add_argument("--limit", type=int, default=50, metavar="N")
+    _json(quarantine)
+    simulate = add("simulate", "running:simulate", "write the deliveries of a generated lender")
+    simulate.add_argument("--profile", default="demo", metavar="P")
+    simulate.add_argument("--seed", type=int, default=7, metavar="S")
+    simulate.add_argument("--out", type=Path, required=True, metavar="DIR")
+    adapt = add("adapt", "running:adapt", "turn a public data set into a delivery")
+    adapt.add_argument("dataset", choices=["berka"])
+    adapt.add_argument("source", type=Path, metavar="FOLDER")
+    adapt.add_argument("--out", type=Path, required=True, metavar="DIR")
+    demo = add("demo", "demo:demo", "the whole path on a generated lender, from deliveries to a score and a drift report")
+    demo.add_argument("--profile", default="demo", metavar="P")
+    demo.add_argument("--seed", type=int, default=7, metavar="S")
+    serve = add("serve", "running:serve", "become one of the servers of `lending up`, as containers do")
+    serve.add_argument("server", choices=["dagster", "dagster-daemon", "bentoml", "mlflow", "reports"])
+    add("up", "running:up", "start the Dagster UI, BentoML, MLflow UI and report pages; Ctrl-C stops them all")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    arguments = build_parser().parse_args(argv)
+    from warehouse.settings import Settings, SettingsError
+
+    try:
+        settings = Settings.from_env()
+    except SettingsError as error:
+        print(f"lending: {error}", file=sys.stderr)
+        return WRONG_USAGE
+    module, _, function = arguments.function.partition(":")
+    try:
+        return getattr(import_module(f"orchestration.commands.{module}"), function)(arguments, settings)
+    except KeyboardInterrupt:
+        print("lending: stopped", file=sys.stderr)
+        return FAILED
+    except Exception as error:  # the boundary to a person: known errors as a sentence, the others with their trace
+        if not _is_for_people(error):
+            raise
+        print(f"lending {arguments.command}: {_sentence(error)}", file=sys.stderr)
+        return FAILED
+
+
+def _is_for_people(error: Exception) -> bool:
+    """Whether an error was raised by the platform itself, with a sentence that says what to do."""
+    packages = ("warehouse", "features", "training", "serving", "orchestration")
+    return type(error).__module__.partition(".")[0] in packages
+
+
+def _sentence(error: Exception) -> str:
+    # KeyError puts its message in quotes.
+    return str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

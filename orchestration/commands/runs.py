@@ -1,0 +1,53 @@
+"""Running a Dagster job from a command: in this process, recorded in the instance that the UI shows."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from orchestration.definitions import build_definitions
+from orchestration.instance import open_instance
+from orchestration.resources import Platform
+from warehouse.settings import Settings
+
+PROGRESS = {"loggers": {"progress": {}}}
+
+
+class Runner:
+    """Runs jobs of one platform; opening it once saves the imports and the lake of every further run."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.definitions = build_definitions(settings)
+        self.instance = open_instance(settings)
+
+    @property
+    def platform(self) -> Platform:
+        """The resource that the runs use."""
+        return self.definitions.resources["platform"]
+
+    def run(self, job: str, days: Sequence[date] = (), config: dict[str, Any] | None = None) -> dg.ExecuteInProcessResult:
+        """Run a job and wait for it.
+
+        Args:
+            job: a job of orchestration.jobs.
+            days: business dates; one for a partition, two for the range between them.
+            config: configuration of single assets, by operation name.
+
+        Raises:
+            Exception: whatever the failed step raised; the run is recorded as failed.
+        """
+        tags = {}
+        if len(days) == 2:
+            first, last = days
+            tags = {
+                "dagster/asset_partition_range_start": first.isoformat(),
+                "dagster/asset_partition_range_end": last.isoformat(),
+            }
+        return self.definitions.resolve_job_def(job).execute_in_process(
+            instance=self.instance,
+            partition_key=days[0].isoformat() if len(days) == 1 else None,
+            tags=tags,
+            run_config={**PROGRESS, "ops": {name: {"config": values} for name, values in (config or {}).items()}},
+        )

@@ -1,0 +1,59 @@
+"""Settings: what the environment may say, and that a child process gets the same settings."""
+
+from dataclasses import fields, replace
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from warehouse.settings import Settings, SettingsError
+from warehouse.terms import Terms
+
+
+def test_variables_give_the_same_settings_again(tmp_path):
+    settings = replace(
+        Settings.from_env({"LENDING_HOME": str(tmp_path)}),
+        env="dev",
+        catalog_uri="sqlite:////somewhere.db",
+        terms=Terms("Europe/Prague", "CZK", Decimal("10000"), Decimal("0.005"), 3),
+        memory_limit="1GB",
+        threads=1,
+        first_business_date=date(1993, 1, 1),
+        today=date(2025, 6, 30),
+        max_feature_age_days=5,
+        api_key_sha256=("ab", "cd"),
+        host="127.0.0.2",
+        dagster_port=1,
+        bentoml_port=2,
+        mlflow_port=3,
+        reports_port=4,
+        crash_at="somewhere",
+    )
+    unchanged = Settings(home=Path("elsewhere"))
+    same = [f.name for f in fields(Settings) if getattr(settings, f.name) == getattr(unchanged, f.name)]
+    assert same == ["engine"], "give every setting another value than its default here, so that none is forgotten"
+    assert Settings.from_env(settings.variables()) == settings
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "rule"),
+    [
+        ("LENDING_ENV", "staging", "must be one of local, dev, prod"),
+        ("LENDING_GRACE_DAYS", "-1", "must be a whole number, 0 or more"),
+        ("LENDING_SETTLEMENT_TOLERANCE_RATIO", "NaN", "must be a number such as 0.01, 0 or more"),
+        ("LENDING_TODAY", "30.06.2025", "must be a date such as 2025-06-30"),
+        ("LENDING_TIME_ZONE", "Saigon", "must be an IANA time zone"),
+    ],
+)
+def test_an_error_names_variable_value_and_rule(variable, value, rule):
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_env({variable: value})
+    assert str(refused.value).startswith(f"{variable}={value!r}")
+    assert rule in str(refused.value)
+
+
+def test_no_value_of_the_production_record_belongs_to_another_environment(tmp_path):
+    values = Settings.from_env({"LENDING_HOME": str(tmp_path), "LENDING_ENV": "prod"}).variables().items()
+    words = {word for name, value in values if name != "LENDING_HOME" for word in value.replace("/", " ").split()}
+    assert not words & {"local", "dev", "branch"}
