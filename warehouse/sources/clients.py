@@ -1,6 +1,6 @@
 """Source contract of clients: clients and the region in which each lives."""
 
-from warehouse.sources.contract import SchemaVersion, SourceColumn, SourceTable
+from warehouse.sources.contract import FIRST, SourceColumn, SourceTable, tracked
 
 CLIENTS = SourceTable(
     name="clients",
@@ -11,8 +11,8 @@ CLIENTS = SourceTable(
         SourceColumn("region_id", "text", "Region of residence; empty means Unknown.", required=True),
         SourceColumn("client_name", "text", "Name of the person.", personal=True),
         SourceColumn("join_date", "date", "Day on which the client joined."),
-        SourceColumn("credit_score", "integer", "Score of the lender at joining."),
+        SourceColumn("credit_score", "integer", "Score of the lender at joining.", negative=True),
     ),
-    versions=(SchemaVersion("v1", "First version."),),
+    versions=(FIRST, tracked()),
     aliases=("customers",),
 )

@@ -4,6 +4,7 @@ One module per source table holds its SourceTable with its version history. `req
 that the column must be in the file; `filled` means that a row with an empty value is quarantined.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from warehouse.table import MONEY, TIMESTAMP, Column, TableSpec
@@ -45,14 +46,35 @@ class SourceColumn:
     negative: bool = False
     personal: bool = False
 
+    @property
+    def identifies(self) -> bool:
+        """Whether the value is an id or a code, in which an invisible character would make another key."""
+        return self.kind == "text" and self.name.endswith(("_id", "_code", "contract_number"))
+
 
 @dataclass(frozen=True)
 class SchemaVersion:
-    """One version of a source table: what it changed and whether older files still load."""
+    """One version of a source table: what it changed and whether older files still load.
+
+    Attributes:
+        version: its name.
+        change: one sentence for people.
+        adds: columns that the version added; a file that has one of them is of this version or a newer one.
+        backward_compatible: files of the version before still load.
+    """
 
     version: str
     change: str
+    adds: tuple[str, ...] = ()
     backward_compatible: bool = True
+
+
+FIRST = SchemaVersion("v1", "First version.")
+
+
+def tracked(also: str = "", adds: tuple[str, ...] = ()) -> SchemaVersion:
+    """The second version of every table: op and updated_at, which say what a delivery changes, and columns of the table itself."""
+    return SchemaVersion("v2", f"Adds op and updated_at{also}, all optional.", adds=("op", "updated_at", *adds))
 
 
 @dataclass(frozen=True)
@@ -67,6 +89,7 @@ class SourceTable:
         versions: oldest first.
         aliases: other stems.
         mandatory: the first build needs the table to have been delivered.
+        one_of: columns of which a file must have at least one, and a row must fill at least one.
     """
 
     name: str
@@ -76,11 +99,16 @@ class SourceTable:
     versions: tuple[SchemaVersion, ...]
     aliases: tuple[str, ...] = ()
     mandatory: bool = True
+    one_of: tuple[str, ...] = ()
 
     @property
     def all_columns(self) -> tuple[SourceColumn, ...]:
-        """Declared columns and the two that every table may have."""
-        return self.columns + COMMON
+        """The two columns that every table may have, and the declared ones."""
+        return COMMON + self.columns
+
+    def version_of(self, delivered: Collection[str]) -> str:
+        """The newest version of which a file has a column."""
+        return next((v.version for v in reversed(self.versions) if set(v.adds) & set(delivered)), self.versions[0].version)
 
     def raw_spec(self) -> TableSpec:
         """raw.<name>: every value as delivered, as text, with where it came from."""
@@ -102,10 +130,11 @@ class SourceTable:
             name=f"staging.{self.name}",
             description=f"{self.description} Typed, one row per key and version.",
             grain=(*self.key, "business_date"),
-            columns=typed + STAGED,
+            columns=STAGED + typed,
         )
 
 
+# In both projections the fixed columns come first: a column that a later version adds to a contract goes to the end of the table.
 COMMON = (
     SourceColumn("op", "text", "U for a new or changed row, D for a deleted one.", values=("U", "D")),
     SourceColumn("updated_at", "timestamp", "When the source system last changed the row."),
@@ -120,6 +149,7 @@ RAW_PLACE = (
     Column("ingested_at", TIMESTAMP, "When the platform stored the row."),
     Column("run_id", "string", "Run that stored the row."),
     Column("extra_values", "string", "JSON object of delivered columns that no contract declares.", nullable=True),
+    Column("read_fault", "string", "Rule that a row broke whose fields could not be told apart; they are in extra_values.", nullable=True),
 )
 
 STAGED = (

@@ -1,6 +1,6 @@
 """Source contract of contracts: loan contracts."""
 
-from warehouse.sources.contract import SchemaVersion, SourceColumn, SourceTable
+from warehouse.sources.contract import FIRST, SourceColumn, SourceTable, tracked
 from warehouse.terms import STATUSES
 
 CONTRACTS = SourceTable(
@@ -20,6 +20,6 @@ CONTRACTS = SourceTable(
         SourceColumn("last_status_change_date", "date", "Day on which the status began."),
         SourceColumn("channel", "text", "Sales channel."),
     ),
-    versions=(SchemaVersion("v1", "First version."),),
+    versions=(FIRST, tracked(" and the sales channel", ("channel",))),
     aliases=("loans",),
 )

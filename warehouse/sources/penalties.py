@@ -1,6 +1,6 @@
 """Source contract of penalties: penalties charged on installments."""
 
-from warehouse.sources.contract import SchemaVersion, SourceColumn, SourceTable
+from warehouse.sources.contract import FIRST, SourceColumn, SourceTable, tracked
 
 PENALTIES = SourceTable(
     name="penalties",
@@ -8,10 +8,10 @@ PENALTIES = SourceTable(
     key=("penalty_id",),
     columns=(
         SourceColumn("penalty_id", "text", "Penalty key.", required=True, filled=True),
-        SourceColumn("installment_id", "text", "Installment that was late.", required=True, filled=True),
+        SourceColumn("installment_id", "text", "Installment that was late.", required=True, filled=True, aliases=("instalment_id",)),
         SourceColumn("penalty_date", "date", "Day of the charge.", required=True, filled=True),
         SourceColumn("penalty_amount", "money", "Amount charged.", required=True, filled=True),
     ),
-    versions=(SchemaVersion("v1", "First version."),),
+    versions=(FIRST, tracked()),
     mandatory=False,
 )

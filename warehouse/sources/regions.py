@@ -1,6 +1,6 @@
 """Source contract of regions: regions in which clients live."""
 
-from warehouse.sources.contract import SchemaVersion, SourceColumn, SourceTable
+from warehouse.sources.contract import FIRST, SourceColumn, SourceTable, tracked
 
 REGIONS = SourceTable(
     name="regions",
@@ -13,5 +13,5 @@ REGIONS = SourceTable(
         SourceColumn("region_level", "text", "Level name, such as province."),
         SourceColumn("successor_region_id", "text", "Region that took this one over in a merger."),
     ),
-    versions=(SchemaVersion("v1", "First version."),),
+    versions=(FIRST, tracked(" and the place of a region in the map", ("region_level", "successor_region_id"))),
 )

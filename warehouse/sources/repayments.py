@@ -1,6 +1,6 @@
 """Source contract of repayments: money received from clients."""
 
-from warehouse.sources.contract import SchemaVersion, SourceColumn, SourceTable
+from warehouse.sources.contract import FIRST, SourceColumn, SourceTable, tracked
 
 REPAYMENTS = SourceTable(
     name="repayments",
@@ -17,11 +17,12 @@ REPAYMENTS = SourceTable(
             filled=True,
             negative=True,
         ),
-        SourceColumn("installment_id", "text", "Installment that it pays, if named."),
+        SourceColumn("installment_id", "text", "Installment that it pays, if named.", aliases=("instalment_id",)),
         SourceColumn("contract_number", "text", "Contract that it pays, if named."),
         SourceColumn("booked_at", "timestamp", "When the source system booked it."),
         SourceColumn("reverses_repayment_id", "text", "Repayment that this row cancels."),
     ),
-    versions=(SchemaVersion("v1", "First version."),),
+    versions=(FIRST, tracked(" and reversals", ("reverses_repayment_id",))),
     aliases=("payments",),
+    one_of=("installment_id", "contract_number"),
 )
