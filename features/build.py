@@ -1,0 +1,53 @@
+"""Writing the feature table into a candidate: whole as-of dates at a time, each replaced as a partition.
+
+A date is computed with the knowledge of that date whenever it is computed, so writing it again gives the same values.
+"""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from features.tables import CLIENT_REPAYMENT_SPEC, client_repayment
+from warehouse import clock
+from warehouse.curated.staged import Staged
+from warehouse.terms import Terms
+
+if TYPE_CHECKING:
+    from warehouse.lake import Candidate
+
+DAYS_AT_ONCE = 12  # bounds memory: installments x days are held while a part is computed
+DAILY_DAYS = 35  # days before the business date of which daily rows are kept; month ends are kept for all time
+
+
+def build_features(candidate: "Candidate", days: Sequence[date], terms: Terms) -> int:
+    """Write and audit features.client_repayment for some as-of dates.
+
+    Args:
+        candidate: holds the staging tables.
+        days: as-of dates; their rows are replaced, all others stay.
+        terms: the lender's definitions.
+
+    Returns:
+        Rows written.
+    """
+    staged = Staged.read(candidate.table)
+    asked = sorted(set(days))
+    rows = 0
+    for place in range(0, len(asked), DAYS_AT_ONCE):
+        part = asked[place : place + DAYS_AT_ONCE]
+        rows += candidate.write(CLIENT_REPAYMENT_SPEC, client_repayment(staged, part, terms), replace=part)
+    if asked:
+        candidate.audit(CLIENT_REPAYMENT_SPEC)
+    return rows
+
+
+def history_days(first: date, business_date: date, daily_days: int = 0) -> list[date]:
+    """The as-of dates of a build: month ends of all time, the last days, and the business date.
+
+    Args:
+        first: the first start date of a contract.
+        business_date: the last as-of date.
+        daily_days: how many days before the business date are asked too, at most DAILY_DAYS.
+    """
+    recent = {business_date - timedelta(days=ago) for ago in range(min(daily_days, DAILY_DAYS) + 1)}
+    return sorted({*clock.month_ends(first, business_date), *(day for day in recent if day >= first), business_date})

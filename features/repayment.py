@@ -1,0 +1,116 @@
+"""Features on how a client pays: late, skipped and early installments, and contracts settled early.
+
+All functions receive due installments, already cut to the window by due date, or settled contracts, cut by the day of settlement.
+Ratios are null without evidence, because a client without history is not a good payer.
+"""
+
+import ibis.expr.types as ir
+
+from features.declare import LIFETIME, Feature, Months
+
+NONE_DUE = "no installment fell due in the window"
+NONE_DUE_EVER = "no installment has fallen due"
+NONE_ELIGIBLE = "no installment has reached the due date after its own"
+
+
+def installments_due_count(due: ir.Table) -> ir.IntegerScalar:
+    """Number of installments that fell due."""
+    return due.count()
+
+
+def late_pay_ratio(due: ir.Table) -> ir.FloatingScalar:
+    """Share of the installments due that were paid late or are late and unpaid."""
+    return due.is_late.cast("float64").mean()
+
+
+def late_count(due: ir.Table) -> ir.IntegerScalar:
+    """Number of installments due that were paid late or are late and unpaid."""
+    return due.is_late.cast("int64").sum()
+
+
+def skipped_count(due: ir.Table) -> ir.IntegerScalar:
+    """Number of installments due of which less than a tenth was paid by the next due date."""
+    return due.is_skipped.cast("int64").sum()
+
+
+def skipped_ratio(due: ir.Table) -> ir.FloatingScalar:
+    """Share of skipped installments among those whose next due date has come."""
+    eligible = due.is_skip_eligible.cast("float64").sum()
+    return due.is_skipped.cast("float64").sum() / eligible.nullif(0)
+
+
+def early_pay_ratio(due: ir.Table) -> ir.FloatingScalar:
+    """Share of the installments due that were settled before their due date."""
+    return due.is_paid_early.cast("float64").mean()
+
+
+def early_settlement_count(early_settlements: ir.Table) -> ir.IntegerScalar:
+    """Number of contracts settled early with the client's own money, refinanced ones left out."""
+    return early_settlements.count()
+
+
+INSTALLMENTS_DUE_COUNT_3M = Feature(
+    name="installments_due_count_3m", expr=installments_due_count, ledger="due", window=Months(3),
+    dtype="int64", unit="count", bounds=(0, None), monotone=0, null_means=None,
+    code="REPAYMENT_RECORD", reason="Few of your installments fell due in the last 3 months, so your recent record is short.",
+)  # fmt: skip
+INSTALLMENTS_DUE_COUNT_LIFETIME = Feature(
+    name="installments_due_count_lifetime", expr=installments_due_count, ledger="due", window=LIFETIME,
+    dtype="int64", unit="count", bounds=(0, None), monotone=0, null_means=None,
+    code="REPAYMENT_RECORD", reason="The number of installments that you have had with us so far adds to the risk.",
+)  # fmt: skip
+LATE_PAY_RATIO_3M = Feature(
+    name="late_pay_ratio_3m", expr=late_pay_ratio, ledger="due", window=Months(3),
+    dtype="float64", unit="ratio", bounds=(0, 1), monotone=+1, null_means=NONE_DUE,
+    code="LATE_PAYMENTS", reason="A large share of your installments of the last 3 months was paid late or is still unpaid.",
+)  # fmt: skip
+LATE_PAY_RATIO_6M = Feature(
+    name="late_pay_ratio_6m", expr=late_pay_ratio, ledger="due", window=Months(6),
+    dtype="float64", unit="ratio", bounds=(0, 1), monotone=+1, null_means=NONE_DUE,
+    code="LATE_PAYMENTS", reason="A large share of your installments of the last 6 months was paid late or is still unpaid.",
+)  # fmt: skip
+LATE_PAY_RATIO_12M = Feature(
+    name="late_pay_ratio_12m", expr=late_pay_ratio, ledger="due", window=Months(12),
+    dtype="float64", unit="ratio", bounds=(0, 1), monotone=+1, null_means=NONE_DUE,
+    code="LATE_PAYMENTS", reason="A large share of your installments of the last 12 months was paid late or is still unpaid.",
+)  # fmt: skip
+LATE_PAY_RATIO_LIFETIME = Feature(
+    name="late_pay_ratio_lifetime", expr=late_pay_ratio, ledger="due", window=LIFETIME,
+    dtype="float64", unit="ratio", bounds=(0, 1), monotone=+1, null_means=NONE_DUE_EVER,
+    code="LATE_PAYMENTS", reason="A large share of all your installments was paid late or is still unpaid.",
+)  # fmt: skip
+LATE_COUNT_LIFETIME = Feature(
+    name="late_count_lifetime", expr=late_count, ledger="due", window=LIFETIME,
+    dtype="int64", unit="count", bounds=(0, None), monotone=+1, null_means=None,
+    code="LATE_PAYMENTS", reason="Many of your installments were paid late or are still unpaid.",
+)  # fmt: skip
+SKIPPED_COUNT_3M = Feature(
+    name="skipped_count_3m", expr=skipped_count, ledger="due", window=Months(3),
+    dtype="int64", unit="count", bounds=(0, None), monotone=+1, null_means=None,
+    code="SKIPPED_PAYMENTS", reason="You skipped installments in the last 3 months.",
+)  # fmt: skip
+SKIPPED_COUNT_12M = Feature(
+    name="skipped_count_12m", expr=skipped_count, ledger="due", window=Months(12),
+    dtype="int64", unit="count", bounds=(0, None), monotone=+1, null_means=None,
+    code="SKIPPED_PAYMENTS", reason="You skipped installments in the last 12 months.",
+)  # fmt: skip
+SKIPPED_RATIO_LIFETIME = Feature(
+    name="skipped_ratio_lifetime", expr=skipped_ratio, ledger="due", window=LIFETIME,
+    dtype="float64", unit="ratio", bounds=(0, 1), monotone=+1, null_means=NONE_ELIGIBLE,
+    code="SKIPPED_PAYMENTS", reason="You skipped a large share of all your installments.",
+)  # fmt: skip
+EARLY_PAY_RATIO_12M = Feature(
+    name="early_pay_ratio_12m", expr=early_pay_ratio, ledger="due", window=Months(12),
+    dtype="float64", unit="ratio", bounds=(0, 1), monotone=-1, null_means=NONE_DUE,
+    code="FEW_EARLY_PAYMENTS", reason="You paid few of your installments of the last 12 months before their due date.",
+)  # fmt: skip
+EARLY_SETTLEMENT_COUNT_12M = Feature(
+    name="early_settlement_count_12m", expr=early_settlement_count, ledger="early_settlements", window=Months(12),
+    dtype="int64", unit="count", bounds=(0, None), monotone=-1, null_means=None,
+    code="FEW_EARLY_SETTLEMENTS", reason="You did not settle a contract early with your own money in the last 12 months.",
+)  # fmt: skip
+EARLY_SETTLEMENT_COUNT_LIFETIME = Feature(
+    name="early_settlement_count_lifetime", expr=early_settlement_count, ledger="early_settlements", window=LIFETIME,
+    dtype="int64", unit="count", bounds=(0, None), monotone=-1, null_means=None,
+    code="FEW_EARLY_SETTLEMENTS", reason="You have settled few contracts early with your own money.",
+)  # fmt: skip

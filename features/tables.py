@@ -1,0 +1,114 @@
+"""Feature tables: declarations joined to the clients they are asked for, one table per Feast feature view.
+
+The tuple of declarations is the order of the columns. A column's place is its field id in the lake, so a new feature goes to the end,
+behind as_of_on, and never between two others.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from itertools import groupby
+
+import ibis
+import ibis.expr.types as ir
+
+from features import arrears, asof, exposure, penalties, repayment, tenure
+from features.declare import Feature, Months, table_column
+from warehouse import clock
+from warehouse.curated.positions import Positions, positions
+from warehouse.curated.staged import Staged
+from warehouse.table import TIMESTAMP, Column, TableSpec
+from warehouse.terms import Terms
+
+BEFORE_AS_OF_ON = (
+    repayment.INSTALLMENTS_DUE_COUNT_3M,
+    repayment.INSTALLMENTS_DUE_COUNT_LIFETIME,
+    repayment.LATE_PAY_RATIO_3M,
+    repayment.LATE_PAY_RATIO_6M,
+    repayment.LATE_PAY_RATIO_12M,
+    repayment.LATE_PAY_RATIO_LIFETIME,
+    repayment.LATE_COUNT_LIFETIME,
+    repayment.SKIPPED_COUNT_3M,
+    repayment.SKIPPED_COUNT_12M,
+    repayment.SKIPPED_RATIO_LIFETIME,
+    repayment.EARLY_PAY_RATIO_12M,
+    repayment.EARLY_SETTLEMENT_COUNT_12M,
+    repayment.EARLY_SETTLEMENT_COUNT_LIFETIME,
+    arrears.MAX_DPD_12M,
+    arrears.MAX_DPD_LIFETIME,
+    arrears.DPD,
+    arrears.OVERDUE_AMOUNT,
+    exposure.OPEN_CONTRACT_COUNT,
+    exposure.OUTSTANDING_PRINCIPAL_AMOUNT,
+    tenure.MONTHS_SINCE_FIRST_CONTRACT,
+)
+AFTER_AS_OF_ON = (penalties.PENALTY_AMOUNT_12M,)
+
+CLIENT_REPAYMENT: tuple[Feature, ...] = BEFORE_AS_OF_ON + AFTER_AS_OF_ON
+
+CLIENT_REPAYMENT_SPEC = TableSpec(
+    name="features.client_repayment",
+    description="How each client with a disbursed contract repays, as of a date and by what was known on it.",
+    grain=("client_id", "event_timestamp"),
+    columns=(
+        Column("client_id", "string", "Client key, the join key of the Feast entity."),
+        Column("event_timestamp", TIMESTAMP, "End of the as-of date in the lender's time zone."),
+        Column("created_timestamp", TIMESTAMP, "The same instant: the knowledge cut of the row, not the time of the computation."),
+        Column("computed_at", TIMESTAMP, "When the platform computed the row; no key and no part of any join."),
+        *(table_column(feature) for feature in BEFORE_AS_OF_ON),
+        Column("as_of_on", "date", "The as-of date, by which the table is written, replaced and pruned."),
+        *(table_column(feature) for feature in AFTER_AS_OF_ON),
+    ),
+    partition_by="as_of_on",
+)
+
+
+def client_repayment(staged: Staged, days: Sequence[date], terms: Terms) -> ir.Table:
+    """features.client_repayment for the asked as-of dates.
+
+    Grain: one row per (client_id, event_timestamp); a client has a row from the day of its first disbursed contract.
+
+    Args:
+        staged: the staging tables.
+        days: as-of dates, at least one.
+        terms: the lender's definitions.
+
+    Returns:
+        The columns of CLIENT_REPAYMENT_SPEC.
+    """
+    as_of = positions(staged, clock.as_of_dates(days, terms.time_zone), terms)
+    values = feature_values(as_of, CLIENT_REPAYMENT)
+    end = clock.end_of_day_at(values.as_of_on, terms.time_zone)
+    stamped = values.mutate(event_timestamp=end, created_timestamp=end, computed_at=ibis.now().cast(TIMESTAMP))
+    return stamped.select(*CLIENT_REPAYMENT_SPEC.column_names)
+
+
+def feature_values(as_of: Positions, features: Sequence[Feature]) -> ir.Table:
+    """The values of some features for all clients that have a row.
+
+    Grain: one row per (as_of_on, client_id).
+
+    Returns:
+        as_of_on, client_id and one column per feature, in the order of the features.
+    """
+    table = asof.spine(as_of)
+    for (ledger, window), group in groupby(sorted(features, key=_place), key=_rows):
+        rows = asof.cut(as_of, ledger, window)
+        part = rows.group_by(*asof.KEY).agg(**{feature.name: feature.expr(rows) for feature in group})
+        table = table.left_join(part, asof.KEY).select(table, *(name for name in part.columns if name not in asof.KEY))
+    return table.select(*asof.KEY, **{feature.name: _filled(table, feature) for feature in features})
+
+
+def _rows(feature: Feature) -> tuple[str, Months | None]:
+    """The rows that a feature reads; features that read the same rows are computed together."""
+    return feature.ledger, feature.window
+
+
+def _place(feature: Feature) -> tuple[str, str]:
+    """A sort key that brings features over the same rows together."""
+    return feature.ledger, feature.window_text
+
+
+def _filled(table: ir.Table, feature: Feature) -> ir.Value:
+    """The stored value: a client with nothing to count has 0, unless the declaration gives null a meaning."""
+    value = table[feature.name].cast(feature.dtype)
+    return value if feature.null_means else value.fill_null(0)
