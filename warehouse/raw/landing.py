@@ -1,0 +1,37 @@
+"""The landing copy: delivered files as they came, one folder a business date, so that raw can be rebuilt from them."""
+
+import os
+import shutil
+from datetime import date
+from pathlib import Path
+
+from warehouse.raw.reader import fingerprint
+
+
+def land(path: Path, name: str, sha256: str, landing: Path, business_date: date) -> Path:
+    """Copy a delivered file into its landing folder, whole or not at all.
+
+    A file of the same name and other content, from an earlier delivery of that date, is kept: the new one goes to a folder named after
+    its hash.
+
+    Returns:
+        where the file lies now.
+    """
+    folder = landing / business_date.isoformat()
+    target = folder / name
+    if target.exists() and fingerprint(target) != sha256:
+        target = folder / f"again-{sha256[:12]}" / name
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _copy(path, target)
+    return target
+
+
+def _copy(path: Path, target: Path) -> None:
+    """Copy beside the target, flush, rename: a killed copy leaves a hidden file that is no delivery."""
+    unfinished = target.with_name(f".{target.name}.unfinished")
+    with path.open("rb") as source, unfinished.open("wb") as copy:
+        shutil.copyfileobj(source, copy, 1024 * 1024)
+        copy.flush()
+        os.fsync(copy.fileno())
+    unfinished.replace(target)
