@@ -8,6 +8,7 @@ import calendar
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import ibis
@@ -89,6 +90,33 @@ def end_of_day_at(day: ir.DateValue, time_zone: str) -> ir.TimestampValue:
     )
     last = (day + ibis.interval(days=1)).cast("timestamp") - ibis.interval(microseconds=1)
     return (last - seconds.as_interval("s")).cast(TIMESTAMP)
+
+
+@lru_cache
+def _changes(time_zone: str) -> tuple[tuple[datetime, timedelta], ...]:
+    """Changes of the UTC offset as (wall time up to which the offset before holds, offset from then on)."""
+    zone, changes = ZoneInfo(time_zone), []
+    for (_, before), (day, after) in pairwise(_offsets(time_zone)):
+        low, high = end_of_day(day - timedelta(days=1), time_zone), end_of_day(day, time_zone)
+        while high - low > timedelta(seconds=1):
+            middle = low + (high - low) / 2
+            low, high = (low, middle) if middle.astimezone(zone).utcoffset() == after else (middle, high)
+        wall = (high + max(before, after)).replace(tzinfo=None, microsecond=0)
+        changes.append((wall, after))
+    return tuple(changes)
+
+
+def instant_at(local: ir.TimestampValue, time_zone: str) -> ir.TimestampValue:
+    """The instant, as UTC, of a wall time in the lender's zone; of a wall time that happens twice, the first."""
+    seconds = (
+        ibis.cases(
+            *((local >= ibis.timestamp(wall), int(offset.total_seconds())) for wall, offset in reversed(_changes(time_zone))),
+            else_=int(_offsets(time_zone)[0][1].total_seconds()),
+        )
+        if _changes(time_zone)
+        else ibis.literal(int(_offsets(time_zone)[0][1].total_seconds()))
+    )
+    return (local - seconds.as_interval("s")).cast(TIMESTAMP)
 
 
 def month_end_on(day: ir.DateValue) -> ir.DateValue:
