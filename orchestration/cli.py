@@ -6,11 +6,12 @@ standard output, progress to standard error. Libraries are imported inside the c
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from importlib import import_module
 from pathlib import Path
 
+Add = Callable[[str, str, str], argparse.ArgumentParser]
 DONE, FAILED, WRONG_USAGE, PARTIAL = 0, 1, 2, 3
 
 
@@ -41,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_pipeline(add) -> None:
+def _add_pipeline(add: Add) -> None:
     ingest = add("ingest", "pipeline:ingest", "take a delivery: a folder or a zip")
     ingest.add_argument("path", type=Path, metavar="PATH")
     ingest.add_argument("--business-date", type=_day, required=True, metavar="D", help="calendar day that the delivery is of")
@@ -60,7 +61,7 @@ def _add_pipeline(add) -> None:
     gc.add_argument("--older-than-hours", type=float, default=24, metavar="H", help="spare what is younger (default 24)")
 
 
-def _add_model(add) -> None:
+def _add_model(add: Add) -> None:
     train = add("train", "model:train", "train, evaluate and register a model on the release")
     _json(train)
     promote = add("promote", "model:promote", "make a registered model the one that serving reads")
@@ -73,7 +74,7 @@ def _add_model(add) -> None:
     add("drift", "model:drift", "compact the prediction log and write the drift report")
 
 
-def _add_reading(add) -> None:
+def _add_reading(add: Add) -> None:
     status = add("status", "reading:status", "release, deliveries, online generation and model at a glance")
     _json(status)
     sql = add("sql", "reading:sql", "query the tables of the release, such as marts.portfolio_by_region_month")

@@ -57,7 +57,7 @@ class _StepLines(logging.Handler):
         print(f"  {line}", file=sys.stderr, flush=True)  # noqa: T201 (progress of a command)
 
 
-@dg.logger(description="Progress of the lending command, on standard error.")
+@dg.logger(None, "Progress of the lending command, on standard error.")
 def progress_logger(init_context: dg.InitLoggerContext) -> logging.Logger:
     """A logger that shows steps as they start."""
     logger = logging.Logger("lending.progress", level=logging.DEBUG)

@@ -11,7 +11,7 @@ from orchestration.instance import open_instance
 from orchestration.resources import Platform
 from warehouse.settings import Settings
 
-PROGRESS = {"loggers": {"progress": {}}}
+PROGRESS: dict[str, Any] = {"loggers": {"progress": {}}}
 
 
 class Runner:
@@ -25,7 +25,7 @@ class Runner:
     @property
     def platform(self) -> Platform:
         """The resource that the runs use."""
-        return self.definitions.resources["platform"]
+        return (self.definitions.resources or {})["platform"]
 
     def run(self, job: str, days: Sequence[date] = (), config: dict[str, Any] | None = None) -> dg.ExecuteInProcessResult:
         """Run a job and wait for it.
