@@ -20,6 +20,7 @@ ENGINES = ("duckdb",)
 # Every library that would report usage over the network is told not to, before it is imported.
 TELEMETRY_OFF = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "BENTOML_DO_NOT_TRACK": "True",
     "DO_NOT_TRACK": "true",
     "FEAST_USAGE": "False",
@@ -48,6 +49,7 @@ class Settings:
         first_business_date: earliest business date that the platform accepts; the first daily partition.
         today: the service clock; None means the system date in the lender's time zone.
         max_feature_age_days: the endpoint refuses to score on an online generation older than this.
+        train_indeterminate_as_good: train on clients whose worst days past due were 30 to 89 as good ones, for sensitivity runs.
         api_key_sha256: SHA-256 hex digests of the API keys that the endpoint accepts.
         host: address that servers bind to.
         dagster_port: of the Dagster UI.
@@ -67,6 +69,7 @@ class Settings:
     first_business_date: date = date(1990, 1, 1)
     today: date | None = None
     max_feature_age_days: int = 3
+    train_indeterminate_as_good: bool = False
     api_key_sha256: tuple[str, ...] = ()
     host: str = "127.0.0.1"
     dagster_port: int = 3000
@@ -108,6 +111,7 @@ class Settings:
             first_business_date=read.day("LENDING_FIRST_BUSINESS_DATE") or cls.first_business_date,
             today=read.day("LENDING_TODAY"),
             max_feature_age_days=read.count("LENDING_MAX_FEATURE_AGE_DAYS", cls.max_feature_age_days),
+            train_indeterminate_as_good=read.flag("LENDING_TRAIN_INDETERMINATE_AS_GOOD"),
             api_key_sha256=tuple(read.text("LENDING_API_KEY_SHA256", "").replace(",", " ").split()),
             host=read.text("LENDING_HOST", cls.host),
             dagster_port=read.count("LENDING_DAGSTER_PORT", cls.dagster_port),
@@ -134,6 +138,7 @@ class Settings:
             "LENDING_FIRST_BUSINESS_DATE": self.first_business_date,
             "LENDING_TODAY": self.today or "",
             "LENDING_MAX_FEATURE_AGE_DAYS": self.max_feature_age_days,
+            "LENDING_TRAIN_INDETERMINATE_AS_GOOD": str(self.train_indeterminate_as_good).lower(),
             "LENDING_API_KEY_SHA256": ",".join(self.api_key_sha256),
             "LENDING_HOST": self.host,
             "LENDING_DAGSTER_PORT": self.dagster_port,
@@ -219,6 +224,9 @@ class _Reader:
         if not value.isdecimal():
             raise SettingsError(f"{name}={value!r}: must be a whole number, 0 or more")
         return int(value)
+
+    def flag(self, name: str) -> bool:
+        return self.choice(name, "false", ("true", "false")) == "true"
 
     def amount(self, name: str, default: Decimal) -> Decimal:
         value = self.text(name, str(default))
