@@ -1,0 +1,120 @@
+"""Iceberg commits: files onto a candidate's branch, files onto main, and main after a publish.
+
+Every function loads the table afresh under its lock and commits once. A snapshot is identified by its id, never by its time: one
+transaction that deletes and adds makes two snapshots.
+"""
+
+from collections.abc import Callable, Collection
+from datetime import date
+
+from pyiceberg.expressions import AlwaysTrue, BooleanExpression, EqualTo, Or
+from pyiceberg.table import Table
+from pyiceberg.table.refs import MAIN_BRANCH
+from pyiceberg.table.update.snapshot import ManageSnapshots
+
+from warehouse.lake.catalog import Catalog, retried
+from warehouse.table import TableSpec
+
+
+def whole_table() -> BooleanExpression:
+    """Predicate of every row."""
+    return AlwaysTrue()
+
+
+def replaced_rows(spec: TableSpec, days: Collection[date]) -> BooleanExpression | None:
+    """Predicate of the partitions to replace; None when there is nothing to replace."""
+    equal = [EqualTo(str(spec.partition_by), day) for day in days]  # type: ignore[call-arg, arg-type]  # mypy sees only pydantic's fields
+    # Not In: above 200 values its strict evaluation gives up, and PyIceberg would rewrite the files through memory.
+    return Or(*equal) if len(equal) > 1 else next(iter(equal), None)
+
+
+def stage_files(
+    catalog: Catalog, spec: TableSpec, branch: str, parent: int | None, replaced: BooleanExpression | None, paths: list[str]
+) -> int:
+    """Put files on a candidate's branch, which starts anew at the parent snapshot.
+
+    Args:
+        catalog: the lake's catalog.
+        spec: declaration of the table.
+        branch: name of the branch.
+        parent: snapshot to build on; None when no release holds the table, which then holds these files only.
+        replaced: rows that the files replace; None to add only.
+        paths: Parquet files.
+
+    Returns:
+        The snapshot id of the table as it would become.
+    """
+    with catalog.lock(spec.name):
+        return retried(lambda: _stage(catalog.ensure(spec), branch, parent, replaced, paths))
+
+
+def _stage(table: Table, branch: str, parent: int | None, replaced: BooleanExpression | None, paths: list[str]) -> int:
+    start = _current(table) if parent is None else parent
+    doomed = AlwaysTrue() if parent is None else replaced
+    # A delete that matches nothing makes no snapshot and a warning, so look first.
+    has_old = doomed is not None and any(True for _ in table.scan(snapshot_id=start, row_filter=doomed).plan_files())
+    if not paths and not has_old and _has_newest_schema(table, start):
+        return start
+    with table.transaction() as transaction:
+        # The branch must exist before the write: one made by the write would have no parent and hold the new rows only.
+        ManageSnapshots(transaction).create_branch(start, branch).commit()
+        if has_old and doomed is not None:
+            transaction.delete(doomed, branch=branch)
+        if paths:
+            transaction.add_files(paths, branch=branch, check_duplicate_files=False)
+        elif not has_old:
+            transaction.append(table.schema().as_arrow().empty_table(), branch=branch)
+    return table.refs()[branch].snapshot_id
+
+
+def append_to_main(catalog: Catalog, spec: TableSpec, paths: list[str]) -> None:
+    """Add files to the head of a table that is not part of any release."""
+    with catalog.lock(spec.name):
+        retried(lambda: _append(catalog.ensure(spec), paths))
+
+
+def _append(table: Table, paths: list[str]) -> None:
+    if paths:
+        table.add_files(paths, check_duplicate_files=False)
+
+
+def follow(catalog: Catalog, name: str, target: Callable[[], int | None], branch: str | None = None, wait: bool = True) -> None:
+    """Move main, for foreign readers, to the released snapshot and drop the branch that brought it.
+
+    The target is asked for under the lock, so that a slow process cannot set main back to an older release.
+
+    Raises:
+        LockBusy: another process commits to the table and `wait` is false.
+    """
+    with catalog.lock(name, wait):
+        retried(lambda: _follow(catalog.load(name), target(), branch))
+
+
+def _follow(table: Table | None, target: int | None, branch: str | None) -> None:
+    if table is None:
+        return
+    with table.transaction() as transaction:
+        if target is not None and _current(table) != target:
+            # Main's change comes first: a transaction checks only its first requirement of a kind.
+            ManageSnapshots(transaction).set_current_snapshot(snapshot_id=target).commit()
+        if branch is not None and branch in table.refs():
+            ManageSnapshots(transaction).remove_branch(branch).commit()
+
+
+def drop_branch(catalog: Catalog, name: str, branch: str) -> None:
+    """Remove a candidate's branch; its files go with the next gc."""
+    follow(catalog, name, lambda: None, branch)
+
+
+def _current(table: Table) -> int:
+    return table.refs()[MAIN_BRANCH].snapshot_id
+
+
+def _has_newest_schema(table: Table, snapshot_id: int) -> bool:
+    snapshot = table.snapshot_by_id(snapshot_id)
+    return snapshot is not None and snapshot.schema_id == table.schema().schema_id
+
+
+def branch_name(channel: str, run_id: str) -> str:
+    """Branch of a candidate."""
+    return f"{channel}-{run_id}"

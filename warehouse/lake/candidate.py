@@ -1,0 +1,250 @@
+"""A candidate: the tables that one run has staged on a base, until they are published together or dropped.
+
+It lives in the catalog's database under its run id, so that any process of the run can go on with it. Readers never see it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Literal
+
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from warehouse.lake import branches
+from warehouse.lake.audit import AuditResult, audit_table
+from warehouse.lake.candidate_log import OPEN, PUBLISHED, CandidateRow, StagedTable
+from warehouse.lake.crash import crash_point
+from warehouse.lake.errors import AuditFailed, CandidateClosed, LakeError, PublishConflict, UnknownTable
+from warehouse.lake.records import INTAKE
+from warehouse.lake.release_log import Release
+from warehouse.lake.writer import write_parquet
+from warehouse.table import TableSpec
+
+if TYPE_CHECKING:
+    from warehouse.lake.lake import Lake
+
+INTAKE_TABLES = ("ops.delivery_ledger", "ops.quarantine")  # published with raw and staging, in the same row
+LAYERS = {"intake": ("raw", "staging"), "release": ("curated", "marts", "features")}
+BUILT_LAYER = "curated"  # the layer that is computed from staging: staging it means that the release is built from the candidate's intake
+
+
+def belongs(channel: str, name: str) -> bool:
+    """Whether a channel publishes a table itself."""
+    return name.partition(".")[0] in LAYERS[channel] or (channel == INTAKE and name in INTAKE_TABLES)
+
+
+class Candidate:
+    """Staged tables of one run in one channel; make it with Lake.candidate."""
+
+    def __init__(self, lake: "Lake", row: CandidateRow) -> None:
+        self._lake = lake
+        self._rebase(row)
+
+    def _rebase(self, row: CandidateRow) -> None:
+        self.row = row
+        self.base = self._lake.log.get(row.channel, row.base)
+        self.base_intake = self._lake.log.get(INTAKE, row.intake)
+        if (row.base and self.base is None) or (row.intake and self.base_intake is None):
+            raise CandidateClosed(f"candidate {row.run_id} is based on a release that lending gc expired; discard it and run again")
+
+    @property
+    def run_id(self) -> str:
+        """The run that the candidate belongs to."""
+        return self.row.run_id
+
+    @property
+    def kind(self) -> str:
+        """Channel in which it will be published: intake or release."""
+        return self.row.channel
+
+    @property
+    def is_published(self) -> bool:
+        """Whether publish has happened and nothing was written since."""
+        return self.row.status == PUBLISHED
+
+    def staged(self) -> dict[str, StagedTable]:
+        """Tables written so far, by any process of the run."""
+        return self._lake.candidates.staged(self.kind, self.run_id)
+
+    def has(self, name: str) -> bool:
+        """Whether `table` would find it."""
+        return name in self._snapshots()
+
+    def table(self, name: str) -> ir.Table:
+        """The staged version if this run wrote one, else what the base holds.
+
+        Raises:
+            UnknownTable: neither has it; the message names near matches.
+        """
+        snapshots = self._snapshots()
+        if name not in snapshots:
+            raise UnknownTable(name, snapshots)
+        return self._lake.reader.table(name, snapshots[name])
+
+    def write(self, spec: TableSpec, data: ir.Table | pa.Table, replace: Sequence[date] | Literal["append"] | None = None) -> int:
+        """Stage a table.
+
+        Args:
+            spec: declaration of the table.
+            data: same columns as declared, in any order; cast to the declared types.
+            replace: None: the data is the whole table. Dates: these partitions are replaced, the data holds no other date, and a date
+                without rows is cleared. "append": the rows are added.
+
+        Returns:
+            Rows written.
+
+        Raises:
+            SchemaMismatch: columns, types or partition values do not fit; nothing is staged.
+            LakeError: the channel does not publish this table.
+        """
+        self._check_write(spec, replace)
+        self._reopen()
+        crash_at = self._lake.settings.crash_at
+        crash_point(crash_at, "before_write", spec.name)
+        parent = self._snapshots().get(spec.name)
+        days = replace if isinstance(replace, Sequence) and not isinstance(replace, str) else None
+        files = write_parquet(self._lake.con, spec, data, self._lake.catalog.folder(spec.name) / "data", allowed=days)
+        crash_point(crash_at, "after_data_files", spec.name)
+        replaced = branches.whole_table() if replace is None else branches.replaced_rows(spec, days or ())
+        branch = branches.branch_name(self.kind, self.run_id)
+        snapshot_id = branches.stage_files(self._lake.catalog, spec, branch, parent, replaced, files.paths)
+        crash_point(crash_at, "after_add_files", spec.name)
+        base = self._base_tables().get(spec.name)
+        self._lake.candidates.stage(self.kind, self.run_id, StagedTable(spec.name, branch, snapshot_id, base))
+        return files.rows
+
+    def audit(self, spec: TableSpec) -> list[AuditResult]:
+        """Check a staged table as it would become; publish needs it for every staged table.
+
+        Returns:
+            One result per rule. Failed ones are in ops.audit_result at once, the others after publish.
+
+        Raises:
+            UnknownTable: this run has not staged the table.
+        """
+        staged = self.staged()
+        if spec.name not in staged:
+            raise UnknownTable(spec.name, staged)
+        snapshot_id = staged[spec.name].snapshot_id
+        results = audit_table(spec, self._lake.reader.table(spec.name, snapshot_id))
+        self._lake.candidates.set_audit(self.kind, self.run_id, spec.name, snapshot_id, [asdict(result) for result in results])
+        if not all(result.passed for result in results):
+            self._record_audits()
+        return results
+
+    def publish(self, business_date: date, note: str = "") -> Release:
+        """Make all staged tables visible at once: readers see the release before, or this one.
+
+        Args:
+            business_date: as of which business date the tables are.
+            note: free text.
+
+        Returns:
+            The new release; the one it already became if this run published before and staged nothing since.
+
+        Raises:
+            AuditFailed: a staged table broke a rule or was not audited; names table, rule and count.
+            PublishConflict: another run has published one of the staged tables since this candidate's base.
+            CandidateClosed: it was dropped meanwhile.
+        """
+        if self.is_published:
+            return self._finish(self._published())
+        staged = self._publishable()
+        self._record_audits()
+        while True:
+            release = self._next(staged, business_date, note)
+            crash_point(self._lake.settings.crash_at, "before_release_row")
+            if self._lake.log.add(release, candidate_run_id=self.run_id):
+                break  # otherwise another run took the number: look at its release and try the next one
+        crash_point(self._lake.settings.crash_at, "after_release_row")
+        self.row = replace(self.row, status=PUBLISHED, number=release.release_id)
+        return self._finish(release)
+
+    def discard(self) -> None:
+        """Drop everything staged. The audit results stay in ops.audit_result."""
+        if self.row.status != OPEN:
+            return
+        self._record_audits()
+        self._lake.candidates.drop(self.kind, self.run_id)
+        for table in self.staged().values():
+            branches.drop_branch(self._lake.catalog, table.table_name, table.branch)
+        self.row = replace(self.row, status="dropped")
+
+    def _finish(self, release: Release) -> Release:
+        self._lake.settle(self.kind, {table.table_name: table.branch for table in self.staged().values()})
+        return release
+
+    def _published(self) -> Release:
+        release = self._lake.log.get(self.kind, self.row.number)
+        if release is None:
+            raise CandidateClosed(f"run {self.run_id} published {self.kind} {self.row.number}, which lending gc has expired since")
+        return release
+
+    def _check_write(self, spec: TableSpec, replace: Sequence[date] | Literal["append"] | None) -> None:
+        if not belongs(self.kind, spec.name):
+            raise LakeError(f"{spec.name} is not published in channel {self.kind}, which holds {', '.join(LAYERS[self.kind])}")
+        if replace not in (None, "append") and spec.partition_by is None:
+            raise LakeError(f"{spec.name} has no partition column: replace must be None or 'append', not dates")
+
+    def _reopen(self) -> None:
+        """Start over on the current head when the last write of this run is published already or was dropped."""
+        if self.row.status != OPEN:
+            self._rebase(self._lake.restart_candidate(self.kind, self.run_id))
+
+    def _base_tables(self) -> dict[str, int]:
+        tables = dict(self.base.tables) if self.base else {}
+        if self.base_intake and self.kind != INTAKE:
+            tables |= self.base_intake.tables
+        return tables
+
+    def _snapshots(self) -> dict[str, int]:
+        return self._base_tables() | {name: table.snapshot_id for name, table in self.staged().items()}
+
+    def _publishable(self) -> dict[str, StagedTable]:
+        staged = self.staged()
+        if not staged:
+            raise LakeError(f"run {self.run_id} staged no table: there is nothing to publish")
+        failed = [AuditResult(**result) for table in staged.values() for result in table.audit or () if not result["passed"]]
+        unaudited = [f"{name}: staged but not audited" for name, table in staged.items() if table.audit is None]
+        problems = unaudited + [f"{result.table}: {result.rule}: {result.message}" for result in failed]
+        if problems:
+            self._record_audits()
+            branch = branches.branch_name(self.kind, self.run_id)
+            raise AuditFailed(f"nothing published; {'; '.join(problems)} (branch {branch} is kept for inspection)", failed)
+        return staged
+
+    def _next(self, staged: dict[str, StagedTable], business_date: date, note: str) -> Release:
+        head = self._lake.log.head(self.kind)
+        held = head.tables if head else {}
+        changed = sorted(name for name, table in staged.items() if held.get(name) != table.base_snapshot_id)
+        if changed:
+            raise PublishConflict(
+                f"another run published {', '.join(changed)} after {self.kind} {self.row.base}, on which run {self.run_id} is based; "
+                "discard the candidate and run again"
+            )
+        built = self._built_from(head, staged)
+        tables = {name: snapshot for name, snapshot in held.items() if belongs(self.kind, name)}
+        tables |= {name: table.snapshot_id for name, table in staged.items()}
+        if built is not None:
+            tables |= {name: snapshot for name, snapshot in built.tables.items() if name.partition(".")[0] in LAYERS[INTAKE]}
+        return Release(
+            release_id=head.release_id + 1 if head else 1,
+            business_date=business_date,
+            created_at=datetime.now(UTC),
+            run_id=self.run_id,
+            tables=tables,
+            note=note,
+            channel=self.kind,
+            intake=built.release_id if built else 0,
+        )
+
+    def _built_from(self, head: Release | None, staged: dict[str, StagedTable]) -> Release | None:
+        """The intake whose raw and staging tables the new release pins: the one that its curated tables were computed from."""
+        if self.kind == INTAKE:
+            return None
+        is_built = head is None or any(name.partition(".")[0] == BUILT_LAYER for name in staged)
+        return self.base_intake if is_built else self._lake.intake_of(head)
+
+    def _record_audits(self) -> None:
+        self._lake.record_audits(self.run_id, self.kind, self.staged())

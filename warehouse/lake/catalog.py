@@ -1,0 +1,160 @@
+"""The Iceberg catalog: open it, create and load tables, and commit to one table at a time under its file lock.
+
+The lock makes commits of the processes of this machine take turns, since PyIceberg does not retry the sequence-number error that commits
+on two branches of one table raise; the retry is for writers that do not know the lock. The kernel frees it when its holder dies.
+"""
+
+import fcntl
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, NoSuchTableError
+from pyiceberg.table import Table
+
+from warehouse.lake import records
+from warehouse.lake.schema import evolve, iceberg_schema, partition_spec
+from warehouse.settings import Settings
+from warehouse.table import TableSpec
+
+NAME = "lending"
+SQLITE_WAIT_SECONDS = 60
+COMMIT_ATTEMPTS = 20
+TABLE_PROPERTIES = {
+    # PyIceberg's own retry forgets a branch made in the same transaction and would write a rootless one; `retried` starts afresh.
+    "commit.retry.num-retries": "0",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "20",
+    "write.parquet.compression-codec": "zstd",
+}
+
+T = TypeVar("T")
+
+
+class LockBusy(Exception):
+    """Another process holds a lock and the caller did not want to wait."""
+
+
+class Catalog:
+    """Tables of one lake, with the metadata of each as this process saw it last."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._home = settings.home
+        self._lake = settings.lake
+        uri = settings.catalog_uri or f"sqlite:///{settings.home}/catalog.db"
+        (self._home / "locks").mkdir(parents=True, exist_ok=True)
+        with self.lock("catalog"):
+            self._iceberg = _connect(uri, settings.lake)
+            records.create_tables(self._iceberg.engine)
+        self.engine = self._iceberg.engine
+        self._tables: dict[str, Table] = {}
+
+    def close(self) -> None:
+        """Close the connections to the catalog's database."""
+        self.engine.dispose()
+
+    def names(self, layer: str | None = None) -> list[str]:
+        """Tables of one layer or of all, as `layer.table`."""
+        layers = [namespace for namespace in self._iceberg.list_namespaces() if layer in (None, namespace[0])]
+        return sorted(".".join(name) for namespace in layers for name in self._iceberg.list_tables(namespace))
+
+    def load(self, name: str) -> Table | None:
+        """The table with its newest metadata, or None if it was never created."""
+        with suppress(NoSuchTableError):
+            self._tables[name] = self._iceberg.load_table(name)
+            return self._tables[name]
+        return None
+
+    def holding(self, name: str, snapshot_id: int) -> Table:
+        """The table with metadata that knows a snapshot; reloads only if what this process saw last does not.
+
+        Raises:
+            LookupError: the snapshot is gone.
+        """
+        table = self._tables.get(name)
+        if table is None or table.snapshot_by_id(snapshot_id) is None:
+            table = self.load(name)
+        if table is None or table.snapshot_by_id(snapshot_id) is None:
+            raise LookupError(f"{name}: snapshot {snapshot_id} is gone; it was expired by lending gc, read a newer release")
+        return table
+
+    def ensure(self, spec: TableSpec) -> Table:
+        """The table of a declaration: created if missing, evolved if the declaration gained columns. Call it under the table's lock.
+
+        Raises:
+            SchemaMismatch: the declaration changed in a way that an existing table cannot follow.
+        """
+        table = self.load(spec.name) or self._create(spec)
+        if table.current_snapshot() is None:
+            # The first write to a branch of a table without any snapshot fails, so it starts with an empty one.
+            table.append(table.schema().as_arrow().empty_table())
+        evolve(table, spec)
+        return table
+
+    def folder(self, name: str) -> Path:
+        """Folder of a table's files."""
+        return self._lake.joinpath(*name.split("."))
+
+    @contextmanager
+    def lock(self, name: str, wait: bool = True) -> Iterator[None]:
+        """Hold a lock among the processes and threads of this machine.
+
+        Raises:
+            LockBusy: it is held and `wait` is false.
+        """
+        with (self._home / "locks" / f"{name}.lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as busy:
+                raise LockBusy(name) from busy
+            yield
+
+    def _create(self, spec: TableSpec) -> Table:
+        with suppress(NamespaceAlreadyExistsError):
+            if not self._iceberg.namespace_exists(spec.layer):
+                self._iceberg.create_namespace(spec.layer)
+        table = self._iceberg.create_table(
+            spec.name,
+            iceberg_schema(spec),
+            location=f"file://{self.folder(spec.name)}",
+            partition_spec=partition_spec(spec),
+            properties={**TABLE_PROPERTIES, "comment": spec.description},
+        )
+        self._tables[spec.name] = table
+        return table
+
+
+def retried(commit: Callable[[], T]) -> T:
+    """Run a commit again while a writer that does not hold our lock gets in between.
+
+    Raises:
+        CommitFailedException: it still fails after COMMIT_ATTEMPTS attempts.
+        ValueError: the commit is wrong for another reason than its sequence number.
+    """
+    for attempt in range(COMMIT_ATTEMPTS):
+        try:
+            return commit()
+        except CommitFailedException:
+            if attempt == COMMIT_ATTEMPTS - 1:
+                raise
+        except ValueError as error:
+            if "sequence number" not in str(error) or attempt == COMMIT_ATTEMPTS - 1:
+                raise
+        time.sleep(min(0.02 * 2**attempt, 1.0))
+    raise AssertionError("unreachable")
+
+
+def _connect(uri: str, lake: Path) -> SqlCatalog:
+    is_sqlite = uri.startswith("sqlite")
+    if is_sqlite and "timeout=" not in uri:
+        uri += f"{'&' if '?' in uri else '?'}timeout={SQLITE_WAIT_SECONDS}"
+    catalog = SqlCatalog(NAME, uri=uri, warehouse=f"file://{lake}")
+    if is_sqlite:
+        with catalog.engine.connect() as connection:
+            # WAL stays set in the file; asking again would only contend for the lock.
+            if connection.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+    return catalog

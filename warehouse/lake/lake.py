@@ -1,0 +1,222 @@
+"""The lake of one process: catalog, engine connection, releases, candidates.
+
+Opening it creates what is missing and finishes what a killed publish left: `main` of the Iceberg tables follows the release rows.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from types import TracebackType
+from typing import Literal
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from warehouse.engine import connect
+from warehouse.lake import branches
+from warehouse.lake.audit import AUDIT_RESULT
+from warehouse.lake.candidate import Candidate, belongs
+from warehouse.lake.candidate_log import OPEN, CandidateLog, CandidateRow, StagedTable
+from warehouse.lake.catalog import Catalog, LockBusy
+from warehouse.lake.crash import crash_point
+from warehouse.lake.errors import LakeError, NoRelease, UnknownTable
+from warehouse.lake.reader import Pinned, Reader
+from warehouse.lake.records import INTAKE, RELEASE
+from warehouse.lake.release_log import Release, ReleaseLog
+from warehouse.lake.writer import write_parquet
+from warehouse.settings import Settings
+from warehouse.table import TableSpec
+
+
+class Lake:
+    """Iceberg tables with Write-Audit-Publish.
+
+    Attributes:
+        settings: of this process.
+        con: the ibis connection to which all tables returned are bound.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.con = connect(settings)
+        self.catalog = Catalog(settings)
+        self.reader = Reader(self.con, self.catalog)
+        self.log = ReleaseLog(self.catalog.engine)
+        self.candidates = CandidateLog(self.catalog.engine)
+        for channel in (INTAKE, RELEASE):
+            self.settle(channel, wait=False)
+
+    def __enter__(self) -> "Lake":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections of engine and catalog."""
+        self.con.disconnect()
+        self.catalog.close()
+
+    def release(self) -> Release | None:
+        """The current release, or None before the first."""
+        return self.log.head(RELEASE)
+
+    def releases(self) -> list[Release]:
+        """All releases that can be read, oldest first."""
+        return self.log.releases(RELEASE)
+
+    def at(self, release_id: int | None = None) -> Pinned:
+        """The tables of one release.
+
+        Args:
+            release_id: number of the release; None for the current one.
+
+        Raises:
+            NoRelease: nothing was published yet, or that release does not exist or was expired.
+        """
+        release = self.release() if release_id is None else self.log.get(RELEASE, release_id)
+        if release is None:
+            known = [str(other.release_id) for other in self.releases()]
+            raise NoRelease(f"no release {release_id}; there are {', '.join(known[-5:])}") if release_id and known else NoRelease()
+        return Pinned(self.reader, release)
+
+    def intake(self) -> Pinned | None:
+        """The head of raw, staging, ops.delivery_ledger and ops.quarantine; None before the first ingest."""
+        head = self.log.head(INTAKE)
+        return Pinned(self.reader, head) if head else None
+
+    def intake_of(self, release: Release | None) -> Release | None:
+        """The raw and staging tables that a release was built from, as an intake."""
+        if release is None or not release.intake:
+            return None
+        tables = {name: snapshot for name, snapshot in release.tables.items() if belongs(INTAKE, name)}
+        return replace(release, release_id=release.intake, tables=tables, channel=INTAKE)
+
+    def candidate(self, kind: Literal["intake", "release"], run_id: str, fresh: bool = False) -> Candidate:
+        """Open the candidate of a run, or go on with what the run has staged so far, in whichever process.
+
+        Args:
+            kind: intake for raw and staging, release for the tables built from them.
+            run_id: names the run; letters, digits, `-`, `_` and `.`.
+            fresh: start over on the current head, for a run that stages everything in one go: after a kill, what the interrupted attempt
+                staged is dropped, so that its appended rows do not count twice.
+        """
+        if kind not in (INTAKE, RELEASE):
+            raise LakeError(f"candidate kind {kind!r}: must be intake or release")
+        row = self.candidates.get(kind, run_id)
+        if row is None:
+            row = self.candidates.create(kind, run_id, *self._heads(kind), datetime.now(UTC))
+        elif fresh or (row.status == OPEN and not self.candidates.staged(kind, run_id)):
+            row = self.restart_candidate(kind, run_id)
+        return Candidate(self, row)
+
+    def restart_candidate(self, kind: str, run_id: str) -> CandidateRow:
+        """Open a run's candidate anew on the current head, with nothing staged."""
+        return self.candidates.restart(kind, run_id, *self._heads(kind), datetime.now(UTC))
+
+    def append(self, spec: TableSpec, data: ir.Table | pa.Table) -> int:
+        """Add rows to a table of the ops layer that no release holds.
+
+        Returns:
+            Rows added.
+
+        Raises:
+            LakeError: the table is published by a candidate instead.
+            SchemaMismatch: the data does not fit the declaration.
+        """
+        if spec.layer != "ops" or belongs(INTAKE, spec.name):
+            raise LakeError(f"{spec.name} cannot be appended to directly: write it in a candidate and publish that")
+        files = write_parquet(self.con, spec, data, self.catalog.folder(spec.name) / "data")
+        branches.append_to_main(self.catalog, spec, files.paths)
+        return files.rows
+
+    def ops(self, spec: TableSpec) -> ir.Table:
+        """The newest state of a table that `append` writes; typed and empty if nothing was written yet."""
+        table = self.catalog.load(spec.name)
+        snapshot = table.current_snapshot() if table else None
+        if snapshot is None:
+            return self.reader.empty(spec)
+        held = self.reader.table(spec.name, snapshot.snapshot_id)
+        missing = {name: ibis.null(dtype.copy(nullable=True)) for name, dtype in spec.ibis_schema().items() if name not in held.columns}
+        return held.mutate(**missing).select(*spec.column_names)
+
+    def ops_names(self) -> list[str]:
+        """Tables of the ops layer that exist."""
+        head = self.log.head(INTAKE)
+        held = [name for name in (head.tables if head else {}) if name.startswith("ops.")]
+        return sorted({*held, *(name for name in self.catalog.names("ops") if not belongs(INTAKE, name))})
+
+    def ops_table(self, name: str) -> ir.Table:
+        """The newest state of a table of the ops layer, by name.
+
+        Raises:
+            UnknownTable: there is none of that name yet.
+        """
+        intake = self.intake()
+        if intake and name in intake.release.tables:
+            return intake.table(name)
+        table = self.catalog.load(name) if name in self.ops_names() else None
+        snapshot = table.current_snapshot() if table else None
+        if snapshot is None:
+            raise UnknownTable(name, self.ops_names())
+        return self.reader.table(name, snapshot.snapshot_id)
+
+    def rollback(self, to: int) -> Release:
+        """Publish the tables of an older release again, as a new release.
+
+        Raises:
+            NoRelease: that release does not exist or was expired.
+        """
+        old = self.at(to).release
+        while True:
+            head = self.at().release
+            release = replace(
+                old,
+                release_id=head.release_id + 1,
+                created_at=datetime.now(UTC),
+                run_id=f"rollback-{head.release_id + 1}",
+                note=f"rollback to release {to}",
+            )
+            if self.log.add(release):
+                self.settle(RELEASE)
+                return release
+
+    def settle(self, channel: str, branch_of: dict[str, str] | None = None, wait: bool = True) -> None:
+        """Move main of the tables to the current release, for foreign readers; nothing here ever reads main of a released table.
+
+        Args:
+            channel: intake or release.
+            branch_of: candidate branches to drop on the way, by table.
+            wait: False gives up where another process commits, which then settles itself.
+        """
+        head, settled = self.log.unmoved(channel)
+        if head is None:
+            return
+        moved = [name for name, snapshot in head.tables.items() if belongs(channel, name) and settled.get(name) != snapshot]
+        try:
+            for name in moved:
+                crash_point(self.settings.crash_at, "before_main_moved", name)
+                branches.follow(self.catalog, name, partial(self._released, channel, name), (branch_of or {}).get(name), wait)
+        except LockBusy:
+            return
+        self.log.mark_main_moved(channel, head.release_id)
+
+    def record_audits(self, run_id: str, channel: str, staged: dict[str, StagedTable]) -> None:
+        """Add the audit results of a candidate to ops.audit_result, each once."""
+        tables = [table for table in staged.values() if table.audit is not None and not table.is_audit_recorded]
+        rows = [result for table in tables for result in table.audit or ()]
+        if not rows:
+            return
+        place = {"audit_at": datetime.now(UTC), "run_id": run_id}
+        named = [place | {("table_name" if key == "table" else key): value for key, value in row.items()} for row in rows]
+        self.append(AUDIT_RESULT, pa.Table.from_pylist(named, schema=AUDIT_RESULT.ibis_schema().to_pyarrow()))
+        self.candidates.mark_audits_recorded(channel, run_id, [table.table_name for table in tables])
+
+    def _released(self, channel: str, name: str) -> int | None:
+        head = self.log.head(channel)
+        return head.tables.get(name) if head else None
+
+    def _heads(self, kind: str) -> tuple[int, int]:
+        base, intake = self.log.head(kind), self.log.head(INTAKE)
+        return base.release_id if base else 0, intake.release_id if intake and kind == RELEASE else 0

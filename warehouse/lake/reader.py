@@ -1,0 +1,133 @@
+"""Reading a pinned snapshot: Iceberg plans the list of Parquet files, the engine reads them.
+
+Measured as fast as plain Parquet and four to five times faster than reading through Arrow. A snapshot never changes, so each is planned
+once per process.
+"""
+
+from urllib.parse import urlparse
+
+import ibis
+import ibis.expr.types as ir
+import sqlglot
+from ibis.backends import BaseBackend
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table
+from pyiceberg.types import DecimalType
+
+from warehouse.lake.catalog import Catalog
+from warehouse.lake.errors import UnknownTable
+from warehouse.lake.release_log import Release
+from warehouse.lake.schema import TYPES
+from warehouse.table import TableSpec
+
+
+class Reader:
+    """Tables of pinned snapshots on one engine connection."""
+
+    def __init__(self, con: BaseBackend, catalog: Catalog) -> None:
+        self._con = con
+        self._catalog = catalog
+        self._tables: dict[tuple[str, int], ir.Table] = {}
+
+    def table(self, name: str, snapshot_id: int) -> ir.Table:
+        """The table as of a snapshot, with the columns that it had then."""
+        key = (name, snapshot_id)
+        if key not in self._tables:
+            self._tables[key] = self._open(name, snapshot_id)
+        return self._tables[key]
+
+    def files(self, name: str, snapshot_id: int) -> list[str]:
+        """Paths of the Parquet files of a snapshot; none for an empty table.
+
+        Raises:
+            NotImplementedError: a foreign writer left delete files, which a plain read of the data files would ignore.
+        """
+        return planned_files(self._catalog.holding(name, snapshot_id), snapshot_id)
+
+    def empty(self, spec: TableSpec) -> ir.Table:
+        """A typed table without rows, for one that was never written."""
+        return self._empty(spec.ibis_schema())
+
+    def _open(self, name: str, snapshot_id: int) -> ir.Table:
+        table = self._catalog.holding(name, snapshot_id)
+        paths = planned_files(table, snapshot_id)
+        schema = _schema_at(table, snapshot_id)
+        if not paths:  # the engine cannot read an empty list of files
+            return self._empty(ibis.Schema.from_pyarrow(schema.as_arrow()))
+        view = f"{name.replace('.', '_')}_{snapshot_id}"
+        options = {"schema": _by_field_id(schema)} if len(table.schemas()) > 1 else {}
+        # Folder names are not columns here, and a home folder such as /data/env=prod must not become one.
+        return self._con.read_parquet(paths, table_name=view, hive_partitioning=False, **options)
+
+    def _empty(self, schema: ibis.Schema) -> ir.Table:
+        return self._con.create_table(ibis.util.gen_name("empty"), schema=schema, temp=True)
+
+
+class Pinned:
+    """A release as a reader sees it: every table of one release, whatever is published meanwhile."""
+
+    def __init__(self, reader: Reader, release: Release) -> None:
+        self._reader = reader
+        self.release = release
+
+    def tables(self) -> list[str]:
+        """Names of the tables, sorted."""
+        return sorted(self.release.tables)
+
+    def table(self, name: str) -> ir.Table:
+        """One table of the release.
+
+        Raises:
+            UnknownTable: the release does not hold it; the message names near matches.
+        """
+        return self._reader.table(name, self._snapshot(name))
+
+    def files(self, name: str) -> list[str]:
+        """Paths of the table's Parquet files; an empty list for an empty table.
+
+        Raises:
+            UnknownTable: the release does not hold it.
+        """
+        return self._reader.files(name, self._snapshot(name))
+
+    def _snapshot(self, name: str) -> int:
+        if name not in self.release.tables:
+            raise UnknownTable(name, self.release.tables)
+        return self.release.tables[name]
+
+
+def planned_files(table: Table, snapshot_id: int) -> list[str]:
+    """Paths of a snapshot's data files, sorted.
+
+    Raises:
+        NotImplementedError: a data file has delete files.
+    """
+    tasks = list(table.scan(snapshot_id=snapshot_id).plan_files())
+    if any(task.delete_files for task in tasks):
+        raise NotImplementedError(f"{'.'.join(table.name())}: has delete files of a foreign writer; rewrite the table with its own tool")
+    return sorted(local_path(task.file.file_path) for task in tasks)
+
+
+def local_path(location: str) -> str:
+    """The path of a file address of the lake."""
+    return location.removeprefix("file://") if urlparse(location).scheme == "file" else location
+
+
+def _schema_at(table: Table, snapshot_id: int) -> Schema:
+    snapshot = table.snapshot_by_id(snapshot_id)
+    schema_id = snapshot.schema_id if snapshot else None
+    return table.schemas()[schema_id] if schema_id is not None else table.schema()
+
+
+def _by_field_id(schema: Schema) -> sqlglot.exp.Expr:
+    """The read schema of a table that changed its columns: files are matched by field id, since names and types may differ."""
+    sql_types = {iceberg: sql for _, iceberg, sql in TYPES}
+    columns = []
+    for field in schema.fields:
+        is_decimal = isinstance(field.field_type, DecimalType)
+        sql = str(field.field_type).upper() if is_decimal else sql_types.get(field.field_type)
+        if sql is None:
+            sql = "TIMESTAMP WITH TIME ZONE" if str(field.field_type) == "timestamptz" else "TIMESTAMP"
+        name = field.name.replace("'", "''")
+        columns.append(f"{field.field_id}: {{'name': '{name}', 'type': '{sql}', 'default_value': NULL}}")
+    return sqlglot.parse_one(f"MAP {{{', '.join(columns)}}}", dialect="duckdb")
