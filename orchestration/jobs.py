@@ -1,17 +1,21 @@
 """Jobs: which assets run together. Each command of `lending` runs one of these, so the Dagster UI shows what it did."""
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 # Two runs never stage the same tables at once; the queue holds the second one back.
 WRITES = {"lending/writes": "lake"}
 GROUPS = ("intake", "curated", "marts", "features", "release", "online", "training", "serving", "scores", "monitoring")
 
 
-def build_jobs(partitions: dg.PartitionsDefinition) -> list[UnresolvedAssetJobDefinition]:
+def build_jobs(partitions: dg.PartitionsDefinition) -> "list[UnresolvedAssetJobDefinition]":
     """All jobs, by the name of the command that runs them."""
 
-    def job(name: str, description: str, *groups: str) -> UnresolvedAssetJobDefinition:
+    def job(name: str, description: str, *groups: str) -> "UnresolvedAssetJobDefinition":
         unknown = set(groups) - set(GROUPS)
         if unknown:
             raise ValueError(f"job {name}: no asset group named {', '.join(sorted(unknown))}")
