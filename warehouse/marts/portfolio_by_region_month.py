@@ -98,20 +98,18 @@ def portfolio_by_region_month(
     Returns:
         The columns of PORTFOLIO_BY_REGION_MONTH.
     """
-    contract = fact_contract.select("contract_number", "product_type_id")
-
-    def by_region(rows: ir.Table) -> ir.Table:
-        return region_as_of(rows, dim_client).group_by(*KEY)
-
+    types = fact_contract.select("contract_number", "product_type_id")
+    due = in_month(installments.filter(_.is_due).drop("as_of_on"), "due_date", months).inner_join(types, "contract_number")
+    settled = in_month(fact_contract.filter(_.is_early_settled), "early_settled_on", months)
+    lost = in_month(_losses(fact_contract, fact_contract_status), "ended_on", months)
+    charged = in_month(penalties.drop("as_of_on"), "penalty_on", months).inner_join(types, "contract_number")
     parts = [
         _month_end(months, fact_contract_month),
-        _due(by_region(_typed(in_month(installments.filter(_.is_due).drop("as_of_on"), "due_date", months), contract))),
-        _early_settled(by_region(in_month(fact_contract.filter(_.is_early_settled), "early_settled_on", months))),
-        by_region(_open_or_started(months, fact_contract_month, fact_contract)).agg(open_or_started_count=_.count()),
-        _lost(by_region(in_month(_losses(fact_contract, fact_contract_status), "ended_on", months))),
-        by_region(_typed(in_month(penalties.drop("as_of_on"), "penalty_on", months), contract)).agg(
-            penalty_amount=_.penalty_amount.sum().cast(MONEY)
-        ),
+        _due(region_as_of(due, dim_client)),
+        _early_settled(region_as_of(settled, dim_client)),
+        _open_or_started(months, fact_contract_month, fact_contract, dim_client),
+        _lost(region_as_of(lost, dim_client)),
+        _charged(region_as_of(charged, dim_client)),
     ]
     rows = described(measures(parts, KEY), months, dim_region, dim_product)
     return rows.mutate(**_ratios(rows)).select(*PORTFOLIO_BY_REGION_MONTH.column_names)
@@ -133,14 +131,9 @@ def _month_end(months: ir.Table, fact_contract_month: ir.Table) -> ir.Table:
     )
 
 
-def _typed(rows: ir.Table, contract: ir.Table) -> ir.Table:
-    """Rows of a contract's parts with the contract's product type."""
-    return rows.inner_join(contract, "contract_number")
-
-
-def _due(rows: ir.GroupedTable) -> ir.Table:
+def _due(rows: ir.Table) -> ir.Table:
     """Measures of the installments that fell due. Grain: KEY."""
-    return rows.agg(
+    return rows.group_by(*KEY).agg(
         installments_due_count=_.count(),
         due_amount=_.due_amount.sum().cast(MONEY),
         paid_amount=_.paid_amount.sum().cast(MONEY),
@@ -151,24 +144,31 @@ def _due(rows: ir.GroupedTable) -> ir.Table:
     )
 
 
-def _early_settled(rows: ir.GroupedTable) -> ir.Table:
+def _early_settled(rows: ir.Table) -> ir.Table:
     """Contracts settled early. Grain: KEY."""
-    return rows.agg(early_settled_count=_.count(), refinanced_count=_.is_refinanced.cast("int64").sum())
+    return rows.group_by(*KEY).agg(early_settled_count=_.count(), refinanced_count=_.is_refinanced.cast("int64").sum())
 
 
-def _open_or_started(months: ir.Table, fact_contract_month: ir.Table, fact_contract: ir.Table) -> ir.Table:
-    """Contracts that could have been settled in a month. Grain: (month_on, contract).
+def _open_or_started(months: ir.Table, fact_contract_month: ir.Table, fact_contract: ir.Table, dim_client: ir.Table) -> ir.Table:
+    """Contracts that could have been settled in a month: open at the previous month end, as known then, plus started in the month.
 
-    A contract open at the previous month end counts in the region and month of the settlement, so that the ratio compares like with like.
+    Grain: KEY.
     """
-    was_open = fact_contract_month.filter(_.status == "Active").select("contract_number", "client_id", "product_type_id", "month_on")
-    # One month on from a month end, then to that month's last day.
-    moved = was_open.mutate(month_on=clock.month_end_on(clock.add_months_on(was_open.month_on, 1)))
-    opened = moved.inner_join(months.select("month_on", "as_of_on"), "month_on")
-    names = ("month_on", "as_of_on", "contract_number", "client_id", "product_type_id")
-    started = in_month(fact_contract, "start_date", months)
-    # A union that drops duplicates: a corrected start date may move a contract that was open before into the month.
-    return ibis.union(opened.select(*names), started.select(*names), distinct=True)
+    started = region_as_of(in_month(fact_contract, "start_date", months), dim_client)
+    rows = ibis.union(_was_open(months, fact_contract_month).select(*KEY), started.select(*KEY))
+    return rows.group_by(*KEY).agg(open_or_started_count=_.count())
+
+
+def _was_open(months: ir.Table, fact_contract_month: ir.Table) -> ir.Table:
+    """Contracts open at the end of the month before, with the region and type of this month, where a settlement of it would land.
+
+    Grain: (month_on, contract). A contract deleted since has no row this month and keeps the region and type of the last one.
+    """
+    rows = fact_contract_month.rename(region_id="region_as_of_month_id")
+    before = rows.filter(_.status == "Active").mutate(month_on=clock.month_end_on(clock.add_months_on(_.month_on, 1)))
+    this = rows.select("contract_number", "month_on", region_now="region_id", type_now="product_type_id")
+    both = before.semi_join(months, "month_on").left_join(this, ["contract_number", "month_on"])
+    return both.mutate(region_id=_.region_now.fill_null(_.region_id), product_type_id=_.type_now.fill_null(_.product_type_id))
 
 
 def _losses(fact_contract: ir.Table, fact_contract_status: ir.Table) -> ir.Table:
@@ -184,14 +184,19 @@ def _losses(fact_contract: ir.Table, fact_contract_status: ir.Table) -> ir.Table
     return ended.inner_join(lost, "contract_number").mutate(is_sold=_.rank == STATUSES.index("Sold"))
 
 
-def _lost(rows: ir.GroupedTable) -> ir.Table:
+def _lost(rows: ir.Table) -> ir.Table:
     """Write-offs and sales. Grain: KEY."""
-    return rows.agg(
+    return rows.group_by(*KEY).agg(
         written_off_count=(~_.is_sold).cast("int64").sum(),
         written_off_principal_amount=_.written_off_principal_amount.sum().cast(MONEY),
         sold_count=_.is_sold.cast("int64").sum(),
         sold_principal_amount=_.sold_principal_amount.sum().cast(MONEY),
     )
+
+
+def _charged(rows: ir.Table) -> ir.Table:
+    """Penalties. Grain: KEY."""
+    return rows.group_by(*KEY).agg(penalty_amount=_.penalty_amount.sum().cast(MONEY))
 
 
 def _ratios(rows: ir.Table) -> dict[str, ir.FloatingValue]:

@@ -1,0 +1,95 @@
+"""Literal rows of the tables that the regional marts read, with the columns that matter to them.
+
+Defaults describe one ordinary open contract of client A, who lives in region R1, with a cash loan.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+
+MONEY = "decimal(18, 2)"
+BEGINNING = date(1900, 1, 1)
+
+SCHEMAS = {
+    "dim_client": {"client_id": "string", "region_id": "string", "valid_from": "date", "valid_to": "date"},
+    "dim_region": {"region_id": "string", "region_name": "string", "valid_from": "date", "valid_to": "date"},
+    "dim_product": {"product_code": "string", "product_type_id": "string", "product_type_name": "string"},
+    "fact_contract": {
+        "contract_number": "string", "client_id": "string", "product_type_id": "string", "principal_amount": MONEY, "start_date": "date",
+        "status": "string", "ended_on": "date", "is_early_settled": "boolean", "early_settled_on": "date", "is_refinanced": "boolean",
+        "written_off_principal_amount": MONEY, "sold_principal_amount": MONEY,
+    },
+    "fact_contract_status": {"contract_number": "string", "status_date": "date", "status": "string"},
+    "fact_contract_month": {
+        "contract_number": "string", "month_on": "date", "client_id": "string", "product_type_id": "string", "status": "string",
+        "dpd": "int64", "outstanding_principal_amount": MONEY, "overdue_amount": MONEY, "region_as_of_month_id": "string",
+    },
+    "installments": {
+        "as_of_on": "date", "installment_id": "string", "contract_number": "string", "client_id": "string", "due_date": "date",
+        "due_amount": MONEY, "paid_amount": MONEY, "is_due": "boolean", "is_late": "boolean", "is_skip_eligible": "boolean",
+        "is_skipped": "boolean", "is_paid_early": "boolean",
+    },
+    "penalties": {"as_of_on": "date", "contract_number": "string", "client_id": "string", "penalty_on": "date", "penalty_amount": MONEY},
+    "contracts": {
+        "as_of_on": "date", "contract_number": "string", "client_id": "string", "product_type_id": "string", "status": "string",
+        "start_date": "date", "principal_amount": MONEY, "outstanding_principal_amount": MONEY,
+    },
+    "regions": {"as_of_on": "date", "client_id": "string", "region_id": "string"},
+}  # fmt: skip
+DEFAULTS: dict[str, Any] = {
+    "contract_number": "1", "client_id": "A", "product_type_id": "CL", "status": "Active", "valid_from": BEGINNING,
+    "start_date": date(2024, 1, 10),
+    "principal_amount": 1000, "outstanding_principal_amount": 1000, "overdue_amount": 0, "dpd": 0, "region_as_of_month_id": "R1",
+    "is_early_settled": False, "is_refinanced": False, "written_off_principal_amount": 0, "sold_principal_amount": 0,
+    "due_amount": 100, "paid_amount": 100, "is_due": True, "is_late": False, "is_skip_eligible": True, "is_skipped": False,
+    "is_paid_early": False, "as_of_on": date(2024, 3, 15), "region_id": "R1", "region_name": "North", "product_type_name": "Cash loan",
+}  # fmt: skip
+
+
+def d(text: str) -> date:
+    """A date from its ISO text."""
+    return date.fromisoformat(text)
+
+
+def table(name: str, rows: Sequence[dict[str, Any]]) -> ir.Table:
+    """Literal rows of one table; what a row leaves out has its default or is null."""
+    schema = ibis.schema(SCHEMAS[name])
+    filled = [{column: {**DEFAULTS, **row}.get(column) for column in schema.names} for row in rows]
+    return ibis.memtable(pa.Table.from_pylist(filled, schema=schema.to_pyarrow()))
+
+
+def dimensions(clients: Sequence[dict[str, Any]] = ({},)) -> dict[str, ir.Table]:
+    """Two regions, two product types and the given clients."""
+    return {
+        "dim_client": table("dim_client", clients),
+        "dim_region": table(
+            "dim_region",
+            [
+                {"region_id": "R1", "region_name": "North", "valid_to": d("2024-02-10")},
+                {"region_id": "R1", "region_name": "North East", "valid_from": d("2024-02-10")},
+                {"region_id": "R2", "region_name": "South"},
+                {"region_id": "Unknown", "region_name": "Unknown"},
+            ],
+        ),
+        "dim_product": table(
+            "dim_product",
+            [
+                {"product_code": "P1"},
+                {"product_code": "P2"},
+                {"product_code": "P3", "product_type_id": "TW", "product_type_name": "Two-Wheeler loan"},
+                {"product_code": "Unknown", "product_type_id": "Unknown", "product_type_name": "Unknown"},
+            ],
+        ),
+    }
+
+
+def cells(con: Any, mart: ir.Table, key: Sequence[str]) -> dict[tuple, dict[str, Any]]:
+    """Mart rows by their key, without as_of_on, with the month as its ISO text; fails when the key is not unique."""
+    found = con.to_pyarrow(mart).to_pylist()
+    by_key = {tuple(row[name].isoformat() if name == "month_on" else row[name] for name in key): row for row in found}
+    assert len(by_key) == len(found), "the grain is not unique"
+    return by_key
