@@ -1,0 +1,74 @@
+"""Reads tests/golden/*.toml: contracts in a short notation, and the answers that a person worked out by hand."""
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from tests.oracles.days import end_of_day
+from tests.oracles.ledger import BEGINNING, Ledger, Row, known_at
+
+FOLDER = Path(__file__).parent.parent / "golden"
+ZONE = "Asia/Ho_Chi_Minh"
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A ledger and the expected answers by kind."""
+
+    ledger: Ledger
+    expect: dict[str, list[dict[str, Any]]]
+
+
+def read(name: str) -> Golden:
+    """One golden file. A fact is delivered on its own day, or by the opening delivery where that is later."""
+    told = tomllib.loads((FOLDER / f"{name}.toml").read_text(), parse_float=Decimal)
+    opening: date = told["opening"]
+    rows: dict[str, list[Row]] = {}
+    for contract in told["contract"]:
+        for table, event_date, row, delivered in facts(contract):
+            row |= {"business_date": delivered or max(opening, event_date), "updated_at": None, "is_deleted": False}
+            row |= {"is_opening": row["business_date"] == opening, "known_at": known_at(row, event_date, opening, ZONE)}
+            held = rows.setdefault(table, [])
+            if row not in held:
+                held.append(row)
+    reference = {"business_date": opening, "updated_at": None, "is_deleted": False, "is_opening": True}
+    reference["known_at"] = end_of_day(BEGINNING, ZONE)
+    rows["product_types"] = [{"product_type_id": "T1", "product_type_name": "Cash loan"} | reference]
+    rows["products"] = [{"product_code": "A1", "product_name": "Cash", "product_type_id": "T1"} | reference]
+    region = {"region_id": "R1", "region_name": "North", "parent_region_id": None, "region_level": None, "successor_region_id": None}
+    rows["regions"] = [region | reference]
+    return Golden(Ledger(rows), told["expect"])
+
+
+def facts(contract: dict[str, Any]) -> Iterator[tuple[str, date, Row, date | None]]:
+    """Table, event date, row and own business date of everything that a contract's notation tells."""
+    number, start = contract["number"], contract["start"]
+    client_id = contract.get("client", f"client-{number}")
+    due = contract["installments"]
+    yield "clients", BEGINNING, {"client_id": client_id, "region_id": "R1"}, None
+    row = {"contract_number": number, "client_id": client_id, "product_code": "A1", "tenor": len(due), "start_date": start}
+    row |= {"principal_amount": Decimal(sum(item[1] for item in due)), "status": None, "last_status_change_date": None}
+    if "events" not in contract:
+        row |= {"status": "Active", "last_status_change_date": start}
+    yield "contracts", start, row, None
+    for day, status, *delivered in contract.get("events", ()):
+        event = {"contract_number": number, "status": status, "status_date": day}
+        yield "contract_status_history", day, event, delivered[0] if delivered else None
+    for position, (day, *amounts) in enumerate(due, 1):
+        row = {"installment_id": f"{number}-{position}", "contract_number": number, "installment_number": position, "due_date": day}
+        parts = dict(zip(("principal", "interest", "fee"), map(Decimal, amounts), strict=False))
+        row |= {f"inst_amt_{part}": parts.get(part) for part in ("principal", "interest", "fee")} | {"penalty_amount": None}
+        yield "installments", start, row, None
+    for payment in contract.get("payments", ()):
+        row = {"repayment_id": payment["id"], "repayment_date": payment["on"], "repayment_amount": Decimal(payment["amount"])}
+        row |= {"contract_number": number, "installment_id": payment.get("names"), "reverses_repayment_id": payment.get("reverses")}
+        row["booked_at"] = end_of_day(payment["booked"], ZONE) if "booked" in payment else None
+        yield "repayments", payment["on"], row, payment.get("delivered")
+    for penalty in contract.get("penalties", ()):
+        row = {"penalty_id": penalty["id"], "installment_id": penalty["installment"]}
+        row |= {"penalty_date": penalty["on"], "penalty_amount": Decimal(penalty["amount"])}
+        yield "penalties", penalty["on"], row, None

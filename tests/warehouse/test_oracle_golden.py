@@ -1,0 +1,96 @@
+"""Answers that were worked out by hand: first the oracle must give them, then the platform."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.oracles import answers, golden
+from tests.oracles.features import client_repayment
+from tests.oracles.labels import labels
+from tests.oracles.positions import Book
+from warehouse.terms import Terms
+
+PARTS = ("principal_amount", "interest_amount", "fee_amount", "penalty_amount")
+
+
+def questions(kind: str) -> list[tuple[str, dict[str, Any]]]:
+    """All expectations of a kind in all golden files."""
+    return [
+        (name, expected) for name in ("waterfall", "edges", "features", "labels") for expected in golden.read(name).expect.get(kind, ())
+    ]
+
+
+def name_of(value: Any) -> str:
+    if isinstance(value, dict):
+        return "-".join(str(part) for part in list(value.values())[:3])
+    return str(value)
+
+
+def assert_cells(expected: dict[str, Any], actual: dict[str, Any]) -> None:
+    cells = {name: value for name, value in expected.items() if name not in ("as_of", "known_on")}
+    assert {name: actual[name] for name in cells} == cells
+
+
+def paid_rows(rows: list[dict[str, Any]]) -> list[list[Any]]:
+    """What a repayment paid, in order: installment (empty for the rest), amount, principal, interest, fee, penalty."""
+    ordered = sorted(rows, key=lambda row: row["allocation_number"])
+    return [[row["installment_id"] or "", row["allocated_amount"], *(row[part] for part in PARTS)] for row in ordered]
+
+
+def assert_paid(expected: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    told = [[paid, *map(Decimal, amounts)] for paid, *amounts in expected["rows"]]
+    assert [row[: len(wanted)] for row, wanted in zip(paid_rows(rows), told, strict=True)] == told
+    assert {row["is_reversed"] for row in rows} == {expected.get("is_reversed", False)}
+
+
+def book(name: str, expected: dict[str, Any]) -> Book:
+    return Book(golden.read(name).ledger, expected["as_of"], Terms(), expected.get("known_on"))
+
+
+@pytest.mark.parametrize(("name", "expected"), questions("contracts"), ids=name_of)
+def test_oracle_contracts(name, expected):
+    rows = answers.contracts(book(name, expected))
+    assert_cells({k: v for k, v in expected.items() if k != "contract_number"}, rows[(expected["as_of"], expected["contract_number"])])
+
+
+@pytest.mark.parametrize(("name", "expected"), questions("installments"), ids=name_of)
+def test_oracle_installments(name, expected):
+    rows = answers.installments(book(name, expected))
+    assert_cells({k: v for k, v in expected.items() if k != "installment_id"}, rows[(expected["as_of"], expected["installment_id"])])
+
+
+@pytest.mark.parametrize(("name", "expected"), questions("repayments"), ids=name_of)
+def test_oracle_repayments(name, expected):
+    rows = answers.repayments(book(name, expected))
+    mine = [row | {"allocation_number": key[2]} for key, row in rows.items() if key[1] == expected["repayment_id"]]
+    assert_paid(expected, mine)
+
+
+@pytest.mark.parametrize(("name", "expected"), questions("max_dpd"), ids=name_of)
+def test_oracle_max_dpd(name, expected):
+    contract = book(name, expected).contracts[expected["contract_number"]]
+    assert contract.max_dpd(expected["after"], expected["as_of"]) == expected["max_dpd"]
+
+
+@pytest.mark.parametrize(("name", "expected"), questions("features"), ids=name_of)
+def test_oracle_features(name, expected):
+    row = client_repayment(book(name, expected)).get(expected["client_id"])
+    if expected.get("absent"):
+        assert row is None
+        return
+    cells = {feature: value for feature, value in expected.items() if feature not in ("as_of", "client_id")}
+    told = {feature: (value[0] / value[1] if value else None) if isinstance(value, list) else value for feature, value in cells.items()}
+    assert {feature: row[feature] for feature in told} == told
+
+
+@pytest.mark.parametrize(("name", "expected"), questions("labels"), ids=name_of)
+def test_oracle_labels(name, expected):
+    found = labels(golden.read(name).ledger, expected["as_of"], expected["known_on"], Terms())
+    for number, wanted in expected.items():
+        if number in ("as_of", "known_on"):
+            continue
+        label = found.get(f"client-{number}")
+        assert (label if label is None else label[0] if label[0] is not None else label[1]) == (None if wanted == "absent" else wanted), (
+            number
+        )
