@@ -22,6 +22,7 @@ def test_variables_give_the_same_settings_again(tmp_path):
         first_business_date=date(1993, 1, 1),
         today=date(2025, 6, 30),
         max_feature_age_days=5,
+        train_indeterminate_as_good=True,
         api_key_sha256=("ab", "cd"),
         host="127.0.0.2",
         dagster_port=1,
