@@ -84,7 +84,7 @@ def load_booster(text: str) -> "Booster":
     """A Booster from its text."""
     import lightgbm as lgb
 
-    return lgb.Booster(model_str=text, params={"verbosity": -1})
+    return lgb.Booster(model_str=text)
 
 
 def _dataset(matrix: np.ndarray, is_default: np.ndarray, features: Sequence[ModelFeature]) -> Any:
