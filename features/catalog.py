@@ -1,18 +1,15 @@
-"""docs/features.md and docs/tables.md, written from the declarations: `python -m features.catalog docs`.
+"""docs/features.md: what every feature is, generated from the declarations.
 
-Both pages are generated here because this is the lowest place that sees the warehouse and the features; a test compares them with the
-files, so a declaration cannot change without its documentation.
+The text of a feature is written once, in its declaration; this page only arranges it.
 """
 
-import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 from features.declare import DOCS_HEADER, Feature, docs_row
-from features.tables import CLIENT_REPAYMENT, CLIENT_REPAYMENT_SPEC
-from warehouse.catalog import GENERATED, tables_page, warehouse_specs
+from features.tables import CLIENT_REPAYMENT
+from warehouse.catalog import GENERATED
 
-VIEWS: dict[str, tuple[Feature, ...]] = {"client_repayment": CLIENT_REPAYMENT}
+VIEWS: Mapping[str, Sequence[Feature]] = {"client_repayment": CLIENT_REPAYMENT}
 
 INTRODUCTION = """\
 A feature is a value of one client as of a date T, by what was known at the end of T. A window of W months holds the events after its
@@ -21,7 +18,7 @@ can only raise the predicted risk, `-` that it can only lower it, `0` that it ma
 missing and is 0 when there is nothing to count."""
 
 
-def features_page(views: dict[str, tuple[Feature, ...]]) -> str:
+def features_page(views: Mapping[str, Sequence[Feature]] = VIEWS) -> str:
     """The Markdown page of all features.
 
     Args:
@@ -38,18 +35,3 @@ def _reasons(features: Sequence[Feature]) -> list[str]:
     """The sentences that clients read, by code."""
     rows = [f"| `{feature.code}` | `{feature.name}` | {feature.reason} |" for feature in sorted(features, key=lambda f: f.code)]
     return ["| Code | Feature | What the client reads |", "|---|---|---|", *rows]
-
-
-def pages() -> dict[str, str]:
-    """File name and text of each generated page."""
-    return {"features.md": features_page(VIEWS), "tables.md": tables_page([*warehouse_specs(), CLIENT_REPAYMENT_SPEC])}
-
-
-def main(folder: Path) -> None:
-    """Write the generated pages into a folder."""
-    for name, text in pages().items():
-        (folder / name).write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
