@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from warehouse.lake import branches
 from warehouse.lake.audit import AuditResult, audit_table
-from warehouse.lake.candidate_log import OPEN, PUBLISHED, CandidateRow, StagedTable
+from warehouse.lake.candidate_log import DROPPED, OPEN, PUBLISHED, CandidateRow, StagedTable
 from warehouse.lake.crash import crash_point
 from warehouse.lake.errors import AuditFailed, CandidateClosed, LakeError, PublishConflict, UnknownTable
 from warehouse.lake.records import INTAKE
@@ -166,10 +166,11 @@ class Candidate:
         if self.row.status != OPEN:
             return
         self._record_audits()
+        staged = self.staged()
         self._lake.candidates.drop(self.kind, self.run_id)
-        for table in self.staged().values():
+        for table in staged.values():
             branches.drop_branch(self._lake.catalog, table.table_name, table.branch)
-        self.row = replace(self.row, status="dropped")
+        self.row = replace(self.row, status=DROPPED)
 
     def _finish(self, release: Release) -> Release:
         self._lake.settle(self.kind, {table.table_name: table.branch for table in self.staged().values()})
@@ -202,6 +203,8 @@ class Candidate:
         return self._base_tables() | {name: table.snapshot_id for name, table in self.staged().items()}
 
     def _publishable(self) -> dict[str, StagedTable]:
+        if self.row.status != OPEN:
+            raise CandidateClosed(f"candidate {self.run_id} was discarded; stage its tables again")
         staged = self.staged()
         if not staged:
             raise LakeError(f"run {self.run_id} staged no table: there is nothing to publish")

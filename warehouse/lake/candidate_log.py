@@ -76,10 +76,13 @@ class CandidateLog:
         return CandidateRow(channel, run_id, OPEN, base, intake, 0, now)
 
     def drop(self, channel: str, run_id: str) -> bool:
-        """Close an open candidate without publishing it; False if it was not open."""
+        """Close an open candidate without publishing it and forget what it staged; False if it was not open."""
         update = sa.update(_candidate).where(*_is_candidate(channel, run_id), _candidate.c.status == OPEN)
         with self._engine.begin() as connection:
-            return connection.execute(update.values(status=DROPPED)).rowcount == 1
+            if connection.execute(update.values(status=DROPPED)).rowcount != 1:
+                return False
+            connection.execute(sa.delete(_staged).where(*_is_staged(channel, run_id)))
+            return True
 
     def staged(self, channel: str, run_id: str) -> dict[str, StagedTable]:
         """Tables written in a candidate, by name."""

@@ -16,6 +16,7 @@ from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsEr
 from pyiceberg.table import Table
 
 from warehouse.lake import records
+from warehouse.lake.durable import DurableFileIO
 from warehouse.lake.schema import evolve, iceberg_schema, partition_spec
 from warehouse.settings import Settings
 from warehouse.table import TableSpec
@@ -26,6 +27,7 @@ COMMIT_ATTEMPTS = 20
 TABLE_PROPERTIES = {
     # PyIceberg's own retry forgets a branch made in the same transaction and would write a rootless one; `retried` starts afresh.
     "commit.retry.num-retries": "0",
+    "commit.manifest-merge.enabled": "true",
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "20",
     "write.parquet.compression-codec": "zstd",
@@ -64,9 +66,17 @@ class Catalog:
     def load(self, name: str) -> Table | None:
         """The table with its newest metadata, or None if it was never created."""
         with suppress(NoSuchTableError):
-            self._tables[name] = self._iceberg.load_table(name)
-            return self._tables[name]
+            return self.reload(name)
         return None
+
+    def reload(self, name: str) -> Table:
+        """The table with its newest metadata.
+
+        Raises:
+            NoSuchTableError: it was never created.
+        """
+        self._tables[name] = self._iceberg.load_table(name)
+        return self._tables[name]
 
     def holding(self, name: str, snapshot_id: int) -> Table:
         """The table with metadata that knows a snapshot; reloads only if what this process saw last does not.
@@ -151,7 +161,8 @@ def _connect(uri: str, lake: Path) -> SqlCatalog:
     is_sqlite = uri.startswith("sqlite")
     if is_sqlite and "timeout=" not in uri:
         uri += f"{'&' if '?' in uri else '?'}timeout={SQLITE_WAIT_SECONDS}"
-    catalog = SqlCatalog(NAME, uri=uri, warehouse=f"file://{lake}")
+    options = {"uri": uri, "warehouse": f"file://{lake}", "py-io-impl": f"{DurableFileIO.__module__}.{DurableFileIO.__name__}"}
+    catalog = SqlCatalog(NAME, **options)
     if is_sqlite:
         with catalog.engine.connect() as connection:
             # WAL stays set in the file; asking again would only contend for the lock.

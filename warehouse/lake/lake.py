@@ -3,8 +3,9 @@
 Opening it creates what is missing and finishes what a killed publish left: `main` of the Iceberg tables follows the release rows.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import TracebackType
 from typing import Literal
@@ -14,10 +15,10 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from warehouse.engine import connect
-from warehouse.lake import branches
+from warehouse.lake import branches, gc
 from warehouse.lake.audit import AUDIT_RESULT
 from warehouse.lake.candidate import Candidate, belongs
-from warehouse.lake.candidate_log import OPEN, CandidateLog, CandidateRow, StagedTable
+from warehouse.lake.candidate_log import PUBLISHED, CandidateLog, CandidateRow, StagedTable
 from warehouse.lake.catalog import Catalog, LockBusy
 from warehouse.lake.crash import crash_point
 from warehouse.lake.errors import LakeError, NoRelease, UnknownTable
@@ -107,7 +108,7 @@ class Lake:
         row = self.candidates.get(kind, run_id)
         if row is None:
             row = self.candidates.create(kind, run_id, *self._heads(kind), datetime.now(UTC))
-        elif fresh or (row.status == OPEN and not self.candidates.staged(kind, run_id)):
+        elif fresh or (row.status != PUBLISHED and not self.candidates.staged(kind, run_id)):
             row = self.restart_candidate(kind, run_id)
         return Candidate(self, row)
 
@@ -168,19 +169,16 @@ class Lake:
         Raises:
             NoRelease: that release does not exist or was expired.
         """
-        old = self.at(to).release
-        while True:
-            head = self.at().release
-            release = replace(
-                old,
-                release_id=head.release_id + 1,
-                created_at=datetime.now(UTC),
-                run_id=f"rollback-{head.release_id + 1}",
-                note=f"rollback to release {to}",
-            )
-            if self.log.add(release):
-                self.settle(RELEASE)
-                return release
+        with self.catalog.lock(gc.RELEASE_LOCK):  # else gc could expire the snapshots between the look and the new row
+            old = self.at(to).release
+            while not self.log.add(release := self._renewed(old)):
+                pass  # another run took the number
+        self.settle(RELEASE)
+        return release
+
+    def gc(self, grace: timedelta = gc.GRACE, retain: int | None = None, keep: Collection[int] = ()) -> gc.GcReport:
+        """Remove abandoned candidates, snapshots that nothing pins and files that no snapshot needs; see gc.collect."""
+        return gc.collect(self, grace, retain, keep)
 
     def settle(self, channel: str, branch_of: dict[str, str] | None = None, wait: bool = True) -> None:
         """Move main of the tables to the current release, for foreign readers; nothing here ever reads main of a released table.
@@ -212,6 +210,11 @@ class Lake:
         named = [place | {("table_name" if key == "table" else key): value for key, value in row.items()} for row in rows]
         self.append(AUDIT_RESULT, pa.Table.from_pylist(named, schema=AUDIT_RESULT.ibis_schema().to_pyarrow()))
         self.candidates.mark_audits_recorded(channel, run_id, [table.table_name for table in tables])
+
+    def _renewed(self, old: Release) -> Release:
+        number = self.at().release.release_id + 1
+        note = f"rollback to release {old.release_id}"
+        return replace(old, release_id=number, created_at=datetime.now(UTC), run_id=f"rollback-{number}", note=note)
 
     def _released(self, channel: str, name: str) -> int | None:
         head = self.log.head(channel)

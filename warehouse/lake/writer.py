@@ -16,6 +16,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends import BaseBackend
 
+from warehouse.lake.durable import sync_file
 from warehouse.lake.errors import SchemaMismatch
 from warehouse.lake.schema import sql_type
 from warehouse.table import TableSpec
@@ -97,6 +98,8 @@ def _copy(con: BaseBackend, spec: TableSpec, expression: ir.Table, target: Path)
     finally:
         con.drop_view(view)
     paths = [row[0] for row in result if row[1]]
+    for path in paths:
+        sync_file(path)
     values = {value for row in result if row[1] for value in (row[5] or {}).values()}
     return paths, sum(row[1] for row in result), frozenset(_partition_value(spec, value) for value in values)
 
