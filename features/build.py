@@ -19,13 +19,14 @@ DAYS_AT_ONCE = 12  # bounds memory: installments x days are held while a part is
 DAILY_DAYS = 35  # days before the business date of which daily rows are kept; month ends are kept for all time
 
 
-def build_features(candidate: "Candidate", days: Sequence[date], terms: Terms) -> int:
+def build_features(candidate: "Candidate", days: Sequence[date], terms: Terms, days_at_once: int = DAYS_AT_ONCE) -> int:
     """Write and audit features.client_repayment for some as-of dates.
 
     Args:
         candidate: holds the staging tables.
         days: as-of dates; their rows are replaced, all others stay.
         terms: the lender's definitions.
+        days_at_once: dates of one computation.
 
     Returns:
         Rows written.
@@ -33,8 +34,8 @@ def build_features(candidate: "Candidate", days: Sequence[date], terms: Terms) -
     staged = Staged.read(candidate.table)
     asked = sorted(set(days))
     rows = 0
-    for place in range(0, len(asked), DAYS_AT_ONCE):
-        part = asked[place : place + DAYS_AT_ONCE]
+    for place in range(0, len(asked), days_at_once):
+        part = asked[place : place + days_at_once]
         rows += candidate.write(CLIENT_REPAYMENT_SPEC, client_repayment(staged, part, terms), replace=part)
     if asked:
         candidate.audit(CLIENT_REPAYMENT_SPEC)

@@ -1,0 +1,68 @@
+"""Writing the feature table: whole dates are replaced, others stay, and the table passes its audit."""
+
+import pytest
+
+from features.build import build_features, history_days
+from features.tables import CLIENT_REPAYMENT_SPEC
+from tests.conftest import STAGING, staging_tables
+from tests.features.books import book, d, loan, paid
+from warehouse.lake import Lake
+from warehouse.settings import Settings
+from warehouse.terms import Terms
+
+TERMS = Terms()
+BOOK = book(
+    loan("A", "1", "2023-11-30", ["2023-12-31", "2024-01-31", "2024-02-29"]),
+    paid("1-1", "2023-12-31"),
+    loan("B", "2", "2024-01-15", ["2024-02-15"]),
+)
+
+
+@pytest.fixture
+def lake(settings: Settings):
+    with Lake(settings) as opened:
+        candidate = opened.candidate("intake", "rows")
+        for name, table in staging_tables(BOOK).items():
+            candidate.write(STAGING[name], opened.con.to_pyarrow(table))
+            candidate.audit(STAGING[name])
+        candidate.publish(d("2024-02-29"))
+        yield opened
+
+
+def rows(candidate):
+    found = candidate.table(CLIENT_REPAYMENT_SPEC.name).drop("computed_at").to_pyarrow().to_pylist()
+    return {(row["as_of_on"].isoformat(), row["client_id"]): row for row in found}
+
+
+def test_dates_are_written_once_and_replaced_whole(lake):
+    candidate = lake.candidate("release", "build")
+    days = [d("2024-02-29"), d("2023-12-31"), d("2024-01-31"), d("2024-01-31")]
+    assert build_features(candidate, days, TERMS) == 5  # A on three dates, B on the two after its start
+    first = rows(candidate)
+    assert sorted(first) == [("2023-12-31", "A"), ("2024-01-31", "A"), ("2024-01-31", "B"), ("2024-02-29", "A"), ("2024-02-29", "B")]
+    assert build_features(candidate, [d("2024-01-31")], TERMS) == 2
+    assert rows(candidate) == first
+    candidate.publish(d("2024-02-29"))  # every rule of the audit holds
+
+
+def test_more_dates_than_one_part_holds_give_one_table(lake):
+    candidate = lake.candidate("release", "build")
+    days = [d("2023-12-31"), d("2024-01-31"), d("2024-02-15"), d("2024-02-29")]
+    build_features(candidate, days, TERMS)
+    whole = rows(candidate)
+    build_features(candidate, days, TERMS, days_at_once=1)
+    assert rows(candidate) == whole
+
+
+def test_no_date_writes_nothing(lake):
+    candidate = lake.candidate("release", "build")
+    assert build_features(candidate, [], TERMS) == 0
+    assert not candidate.has(CLIENT_REPAYMENT_SPEC.name)
+
+
+def test_a_build_asks_for_month_ends_the_last_days_and_the_business_date():
+    found = history_days(d("2024-01-20"), d("2024-03-02"), daily_days=2)
+    assert found == [d("2024-01-31"), d("2024-02-29"), d("2024-03-01"), d("2024-03-02")]
+    # Only the business date where no history has begun, and no day before the first start.
+    assert history_days(d("2024-03-02"), d("2024-03-02"), daily_days=30) == [d("2024-03-02")]
+    assert len(history_days(d("2020-01-01"), d("2020-03-31"), daily_days=999)) == 1 + 36
