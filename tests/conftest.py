@@ -64,6 +64,17 @@ def staging_tables(rows: Mapping[str, Sequence[Row]]) -> dict[str, ir.Table]:
     return {name: staging_table(name, rows.get(name, ())) for name in STAGING}
 
 
+def stored(con: BaseBackend, rows: Mapping[str, Sequence[Row]]) -> Any:
+    """The staging tables as warehouse.curated.staged.Staged, stored in the engine so that many expressions read them cheaply."""
+    from warehouse.curated.staged import Staged
+
+    tables = {
+        f"staging.{name}": con.create_table(ibis.util.gen_name(f"staging_{name}"), obj=table.to_pyarrow(), temp=True)
+        for name, table in staging_tables(rows).items()
+    }
+    return Staged.read(tables.__getitem__)
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings of an empty home of its own."""

@@ -37,6 +37,7 @@ ROW_PATHS = (  # contract rows may skip steps and may take a status back
     ("Written Off", "Active"),
     ("Paid-off", "Active", "Written Off"),
     ("Cancel", "Close"),
+    ("Cancel", "Close"),
     ("Sold", "Active", "Paid-off"),
 )
 LATENESS = (-70, -40, -16, -5, -1, 0, 0, 0, 0, 1, 1, 2, 5, 10, 15, 28, 29, 30, 31, 32, 45, 60, 61, 89, 90, 91, 120)

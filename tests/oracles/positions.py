@@ -210,7 +210,8 @@ class Book:
     def _contracts(self) -> dict[str, Contract]:
         history, repayments = defaultdict(list), defaultdict(list)
         for row in self.ledger.held("contract_status_history", self.until):
-            history[row["contract_number"]].append(row)
+            if row["status_date"] <= self.as_of:
+                history[row["contract_number"]].append(row)
         for row in self.ledger.held("repayments", self.until):
             if row["repayment_date"] <= self.as_of:
                 repayments[row["contract_number"]].append(row)

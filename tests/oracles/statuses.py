@@ -41,7 +41,7 @@ def events(versions: list[Row], history: list[Row], all_settled_on: date | None)
 
     Args:
         versions: known versions of the contract's row, oldest first.
-        history: held rows of contract_status_history.
+        history: held rows of contract_status_history dated up to the as-of date.
         all_settled_on: the day on which the last installment was settled, if all are.
     """
     told = from_history(versions, history, all_settled_on) if history else from_rows(versions, all_settled_on)
@@ -49,23 +49,32 @@ def events(versions: list[Row], history: list[Row], all_settled_on: date | None)
 
 
 def from_history(versions: list[Row], history: list[Row], all_settled_on: date | None) -> set[Event]:
-    """Delivered events, and a contract row's status where it told something else than the history delivered by then."""
-    told = {Event(row["status_date"], row["status"], False) for row in history}
+    """Delivered events, and a contract row's status where it told something else than the events delivered by then.
+
+    Such a status is dropped once a later delivery of the history ends with it: the history has caught up.
+    """
+    told = {told_by(row) for row in history}
+    newest = max(history, key=lambda row: told_by(row).place)
     days = {(event.day, event.status) for event in told}
-    own: set[Event] = set()
+    own: list[tuple[Event, Row]] = []
     for version in versions:
         status, day = version["status"], version["business_date"]
         if status is None:
             continue
-        delivered = {
-            Event(row["status_date"], row["status"], False)
-            for row in history
-            if row["status_date"] <= day and (row["is_opening"] or row["business_date"] <= day)
-        }
-        last = max(delivered | own, key=lambda event: event.place, default=None)
+        delivered = {told_by(row) for row in history if row["status_date"] <= day and (row["is_opening"] or row["business_date"] <= day)}
+        last = max([*delivered, *(event for event, _ in own)], key=lambda event: event.place, default=None)
         if last is None or last.status != status:
-            own.add(Event(dated(version, all_settled_on), status, True))
-    return told | {event for event in own if (event.day, event.status) not in days}
+            own.append((Event(dated(version, all_settled_on), status, True), version))
+    for event, version in own:
+        caught_up = newest["status"] == event.status and newest["business_date"] > version["business_date"]
+        if not caught_up and (event.day, event.status) not in days:
+            told.add(event)
+    return told
+
+
+def told_by(row: Row) -> Event:
+    """The event of a row of the history."""
+    return Event(row["status_date"], row["status"], False)
 
 
 def from_rows(versions: list[Row], all_settled_on: date | None) -> set[Event]:
