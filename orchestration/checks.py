@@ -4,11 +4,11 @@ Every table that a run writes has one blocking check, `contract`: columns not nu
 check stops everything downstream, the release included, so that readers keep the release they have.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import dagster as dg
 
-from warehouse.lake import AuditResult
 from warehouse.table import TableSpec
 
 CONTRACT = "contract"
@@ -29,17 +29,17 @@ def contract_check(spec: TableSpec) -> dg.AssetCheckSpec:
     )
 
 
-def contract_result(spec: TableSpec, audits: Iterable[AuditResult]) -> dg.AssetCheckResult:
-    """The outcome of the contract check of a table from the audits of its candidate."""
-    mine = [audit for audit in audits if audit.table == spec.name]
-    failed = [audit for audit in mine if not audit.passed]
+def contract_result(spec: TableSpec, audit: Iterable[Mapping[str, Any]]) -> dg.AssetCheckResult:
+    """The outcome of the contract check of a table from the audit results that its candidate recorded."""
+    results = list(audit)
+    failed = [result for result in results if not result["passed"]]
     return dg.AssetCheckResult(
         check_name=CONTRACT,
         asset_key=key(spec),
-        passed=bool(mine) and not failed,
+        passed=bool(results) and not failed,
         severity=dg.AssetCheckSeverity.ERROR,
-        description="; ".join(audit.message for audit in failed) or f"{len(mine)} rules hold",
-        metadata={audit.rule: audit.failed_rows for audit in failed},
+        description="; ".join(result["message"] for result in failed) or f"{len(results)} rules hold",
+        metadata={result["rule"]: result["failed_rows"] for result in failed},
     )
 
 

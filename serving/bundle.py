@@ -4,8 +4,6 @@ Serving reads bundles only and imports neither MLflow nor Feast. A bundle is a f
 once, so a server follows a promotion or its reversal without a restart.
 """
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,15 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from training.frame import ModelFeature
+from training.manifest import MANIFEST, MODEL, BundleTampered, verify
 from training.scale import Calibration
 
 if TYPE_CHECKING:
     from lightgbm import Booster
 
-MANIFEST = "manifest.json"
-MODEL = "model.txt"
-REFERENCE = "reference.parquet"
 CURRENT = "current"
+NEEDED = {"model_name", "model_version", "release_id", "feature_service", "features", "calibration", "grade_cutoffs", "sha256"}
 
 
 class BundleInvalid(RuntimeError):
@@ -97,8 +94,6 @@ def load_bundle(folder: Path) -> Bundle:
     import lightgbm as lgb
 
     manifest = _manifest(folder)
-    for name, expected in manifest["sha256"].items():
-        _verify(folder / name, expected)
     booster = lgb.Booster(model_str=(folder / MODEL).read_text())
     features = tuple(ModelFeature(**feature) for feature in manifest["features"])
     names = [feature.name for feature in features]
@@ -118,21 +113,14 @@ def load_bundle(folder: Path) -> Bundle:
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
+    """The manifest, after every file was compared with its hash."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
-    except (OSError, ValueError) as error:
-        raise BundleInvalid(f"{folder.name}: {MANIFEST} cannot be read ({error}); promote the model again") from error
-    needed = {"model_name", "model_version", "release_id", "feature_service", "features", "calibration", "grade_cutoffs", "sha256"}
-    lacking = sorted(needed - set(manifest))
+        manifest = verify(folder)
+    except (BundleTampered, OSError, ValueError, KeyError) as error:
+        raise BundleInvalid(f"bundle {folder.name} must not be served: {error}") from error
+    lacking = sorted(NEEDED - set(manifest))
     if lacking or MODEL not in manifest["sha256"]:
-        raise BundleInvalid(f"{folder.name}: {MANIFEST} lacks {', '.join(lacking) or f'the hash of {MODEL}'}; promote the model again")
+        raise BundleInvalid(
+            f"bundle {folder.name}: {MANIFEST} lacks {', '.join(lacking) or f'the hash of {MODEL}'}; promote the model again"
+        )
     return manifest
-
-
-def _verify(file: Path, expected: str) -> None:
-    try:
-        actual = hashlib.sha256(file.read_bytes()).hexdigest()
-    except OSError as error:
-        raise BundleInvalid(f"{file.parent.name}: {file.name} cannot be read ({error}); promote the model again") from error
-    if actual != expected:
-        raise BundleInvalid(f"{file.parent.name}: {file.name} has hash {actual[:12]}, recorded {expected[:12]}; promote the model again")

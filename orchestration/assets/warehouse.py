@@ -1,23 +1,26 @@
 """Assets of the warehouse: intake (raw and staging), curated tables, marts, and the release that publishes them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import dagster as dg
 
 from orchestration.checks import contract_check, contract_result, key, table_asset
 from orchestration.partitions import days_of
 from orchestration.resources import Platform, candidate_id
-from warehouse.build import build_curated, build_marts, publish
+from warehouse.build import build_curated, build_marts
 from warehouse.curated import CURATED
 from warehouse.ingest import ingest_delivery
-from warehouse.marts import MARTS
+from warehouse.lake import Candidate
+from warehouse.marts import LOAN_DISTRIBUTION_BY_REGION, PORTFOLIO_BY_REGION_MONTH
 from warehouse.sources import SOURCES
 from warehouse.staging.ledger import DELIVERY_LEDGER
 from warehouse.staging.quarantine import QUARANTINE
+from warehouse.table import TableSpec
 
 RAW = [source.raw_spec() for source in SOURCES]
 STAGING = [source.staging_spec() for source in SOURCES]
 OPS = [DELIVERY_LEDGER, QUARANTINE]
+MARTS = [LOAN_DISTRIBUTION_BY_REGION, PORTFOLIO_BY_REGION_MONTH]
 RELEASE = dg.AssetKey("release")
 
 
@@ -28,32 +31,114 @@ class IntakeConfig(dg.Config):
     allow_partial: bool = False
 
 
-def intake_specs() -> list[dg.AssetSpec]:
-    """raw tables, then the staging tables and the ledgers that follow from them."""
-    raw_keys = [key(spec) for spec in RAW]
-    return [
-        *(table_asset(spec, [], "intake") for spec in RAW),
-        *(table_asset(spec, raw_keys, "intake") for spec in (*STAGING, *OPS)),
-    ]
+def keys(specs: Iterable[TableSpec]) -> list[dg.AssetKey]:
+    """Asset keys of some tables."""
+    return [key(spec) for spec in specs]
+
+
+def written(context: dg.AssetExecutionContext, candidate: Candidate, specs: Iterable[TableSpec]) -> Iterator[dg.MaterializeResult]:
+    """What a step staged, table by table, with the outcome of the audits as checks."""
+    staged = candidate.staged()
+    for spec in specs:
+        table = staged[spec.name]
+        rows = candidate.table(spec.name).count().to_pyarrow().as_py()
+        context.log.info(f"{spec.name}: {rows} rows")
+        yield dg.MaterializeResult(
+            asset_key=key(spec),
+            metadata={"dagster/row_count": rows, "snapshot": str(table.snapshot_id), "candidate": candidate.run_id},
+            check_results=[contract_result(spec, table.audit or [])],
+        )
 
 
 def intake_asset(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
-    """The intake of one delivery a business date."""
+    """The intake of one delivery a business date: raw tables, and the staging tables and ledgers that follow from them."""
+    specs = [table_asset(spec, [], "intake") for spec in RAW]
+    specs += [table_asset(spec, keys(RAW), "intake") for spec in (*STAGING, *OPS)]
 
-    @dg.multi_asset(
-        name="intake",
-        specs=intake_specs(),
-        check_specs=[dg.AssetCheckSpec("conservation", asset=key(DELIVERY_LEDGER), blocking=True)],
-        partitions_def=partitions,
-    )
+    @dg.multi_asset(name="intake", specs=specs, check_specs=[conservation_check()], partitions_def=partitions)
     def intake(
         context: dg.AssetExecutionContext, config: IntakeConfig, platform: dg.ResourceParam[Platform]
-    ) -> Iterator[dg.MaterializeResult]:
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         (day,) = days_of(context)
         path = config.path or str(platform.settings.landing / day.isoformat())
         result = ingest_delivery(platform.lake, platform.settings, path, day, candidate_id(context), allow_partial=config.allow_partial)
-        context.log.info(result.summary)
+        for line in result.lines():
+            context.log.info(line)
+        pinned = platform.lake.intake()
         for spec in (*RAW, *STAGING, *OPS):
-            yield dg.MaterializeResult(asset_key=key(spec), metadata=result.metadata(spec.name))
+            rows = pinned.table(spec.name).count().to_pyarrow().as_py() if pinned else 0
+            yield dg.MaterializeResult(asset_key=key(spec), metadata={"dagster/row_count": rows})
+        yield conservation_result(platform)
 
     return intake
+
+
+def conservation_check() -> dg.AssetCheckSpec:
+    """No row is lost: the five ways in which a row can end add up to the rows of each file."""
+    return dg.AssetCheckSpec(
+        "conservation",
+        asset=key(DELIVERY_LEDGER),
+        blocking=True,
+        description="rows_in = accepted + duplicate + quarantined + parked + rejected, for every file ever delivered.",
+    )
+
+
+def conservation_result(platform: Platform) -> dg.AssetCheckResult:
+    """Add the ledger up."""
+    intake = platform.lake.intake()
+    if intake is None:
+        return dg.AssetCheckResult(check_name="conservation", asset_key=key(DELIVERY_LEDGER), passed=True, description="no file yet")
+    ledger = intake.table(DELIVERY_LEDGER.name)
+    parts = ledger.accepted + ledger.duplicate + ledger.quarantined + ledger.parked + ledger.rejected
+    wrong = ledger.filter(ledger.rows_in != parts).count().to_pyarrow().as_py()
+    files = ledger.count().to_pyarrow().as_py()
+    return dg.AssetCheckResult(
+        check_name="conservation",
+        asset_key=key(DELIVERY_LEDGER),
+        passed=wrong == 0,
+        description=f"{wrong} of {files} files do not add up",
+        metadata={"files": files, "files_that_do_not_add_up": wrong},
+    )
+
+
+@dg.multi_asset(
+    name="curated",
+    specs=[table_asset(spec, keys(STAGING), "curated") for spec in CURATED],
+    check_specs=[contract_check(spec) for spec in CURATED],
+)
+def curated(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.MaterializeResult]:
+    """The star schema as of the last business date, from one intake."""
+    candidate = platform.candidate(context)
+    build_curated(candidate, platform.business_date(), platform.settings.terms)
+    yield from written(context, candidate, CURATED)
+
+
+@dg.multi_asset(
+    name="marts",
+    specs=[table_asset(spec, keys(CURATED), "marts") for spec in MARTS],
+    check_specs=[contract_check(spec) for spec in MARTS],
+)
+def marts(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.MaterializeResult]:
+    """The regional marts, from the curated tables of the same candidate."""
+    candidate = platform.candidate(context)
+    build_marts(candidate, platform.business_date(), platform.settings.terms)
+    yield from written(context, candidate, MARTS)
+
+
+@dg.asset(
+    key=RELEASE,
+    deps=[*keys(CURATED), *keys(MARTS), dg.AssetKey(["features", "client_repayment"])],
+    group_name="release",
+    description="The published release: which snapshots of all tables belong together. Readers see the one before, or this one.",
+)
+def release(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+    """Publish what the run staged."""
+    published = platform.candidate(context).publish(platform.business_date(), note=f"run {context.run_id}")
+    context.log.info(f"release {published.release_id} of business date {published.business_date}")
+    return dg.MaterializeResult(
+        metadata={
+            "release_id": published.release_id,
+            "business_date": published.business_date.isoformat(),
+            "tables": len(published.tables),
+        }
+    )

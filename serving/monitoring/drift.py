@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 
 from features.tables import CLIENT_REPAYMENT_SPEC
 from serving.batch import feature_snapshot
-from serving.bundle import REFERENCE, Bundle, current_folder, load_bundle
+from serving.bundle import Bundle, current_folder, load_bundle
 from serving.monitoring.stability import ACT, stability_index
+from training.manifest import REFERENCE
 from warehouse.lake import Lake, Pinned
 from warehouse.marts import CLIENT_DEFAULT_RISK
 from warehouse.settings import Settings

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from serving.bundle import MANIFEST, MODEL, REFERENCE
+from training.manifest import MANIFEST, MODEL, REFERENCE
 
 FEATURES = [
     {

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from serving.bundle import MANIFEST, MODEL, BundleInvalid, NoBundle, current_folder, load_bundle
+from serving.bundle import BundleInvalid, NoBundle, current_folder, load_bundle
 from tests.serving.bundles import write_bundle
+from training.manifest import MANIFEST, MODEL
 
 
 def test_current_follows_the_promotion(tmp_path):
@@ -25,14 +26,14 @@ def test_a_changed_byte_is_refused(tmp_path):
     folder = write_bundle(tmp_path)
     text = (folder / MODEL).read_text()
     (folder / MODEL).write_text(text.replace("learning_rate: 0.1", "learning_rate: 0.2", 1) + " ")
-    with pytest.raises(BundleInvalid, match=r"model\.txt has hash"):
+    with pytest.raises(BundleInvalid, match=r"model\.txt has SHA-256"):
         load_bundle(folder)
 
 
 def test_a_missing_file_is_refused(tmp_path):
     folder = write_bundle(tmp_path)
     (folder / MODEL).unlink()
-    with pytest.raises(BundleInvalid, match=r"model\.txt cannot be read"):
+    with pytest.raises(BundleInvalid, match=r"model\.txt is missing"):
         load_bundle(folder)
 
 
