@@ -17,7 +17,7 @@ from tests.oracles.ledger import BEGINNING, KEYS, Ledger, Row, known_at
 
 ZONE = "Asia/Ho_Chi_Minh"
 CENT = Decimal("0.01")
-HISTORY_PATHS = (  # what follows New or Active, as the state machine of a status history allows
+HISTORY_PATHS = (  # what follows New or Active
     (),
     (),
     (),
@@ -29,6 +29,7 @@ HISTORY_PATHS = (  # what follows New or Active, as the state machine of a statu
     ("Sold",),
     ("Sold", "Close"),
     ("Cancel",),
+    ("Cancel", "Close"),
     ("Close",),
 )
 ROW_PATHS = (  # contract rows may skip steps and may take a status back
@@ -36,8 +37,6 @@ ROW_PATHS = (  # contract rows may skip steps and may take a status back
     ("Paid-off", "Active"),
     ("Written Off", "Active"),
     ("Paid-off", "Active", "Written Off"),
-    ("Cancel", "Close"),
-    ("Cancel", "Close"),
     ("Sold", "Active", "Paid-off"),
 )
 LATENESS = (-70, -40, -16, -5, -1, 0, 0, 0, 0, 1, 1, 2, 5, 10, 15, 28, 29, 30, 31, 32, 45, 60, 61, 89, 90, 91, 120)
@@ -419,8 +418,10 @@ class ClientBook:
             if business_date is None or not self.chance(lag):
                 break
             dated = day if how != "rows_undated" and self.chance(0.8) else None
-            row = {**row, "status": status, "last_status_change_date": dated, "business_date": business_date}
-            self.add("contracts", row)
+            version = {**row, "status": status, "last_status_change_date": dated, "business_date": business_date}
+            if (version["status"], dated) != (row["status"], row["last_status_change_date"]):
+                row = version
+                self.add("contracts", row)
         self.touch(row)
 
     def path(self, start: date, paid_off_on: date | None, paths: tuple[tuple[str, ...], ...]) -> list[tuple[date, str]]:

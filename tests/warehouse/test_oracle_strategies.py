@@ -61,4 +61,4 @@ def test_every_state_occurs(ledgers):
     wanted |= {(name, answer) for name in ("bad", "reversed", "penalty paid") for answer in (True, False)}
     states = "CLOSED SKIPPED_RECOVERED SKIPPED_OPEN PAID_EARLY PAID_LATE PAID_ON_TIME NOT_DUE PARTIAL_OPEN DUE_OPEN"
     wanted |= {("state", state) for state in states.split()}
-    assert not [case for case in wanted if seen[case] < 3]
+    assert not [case for case in wanted if not seen[case]]
