@@ -9,7 +9,7 @@ from functools import cached_property
 
 import dagster as dg
 
-from warehouse.lake import Candidate, Lake
+from warehouse.lake import Candidate, Lake, Release
 from warehouse.settings import Settings
 
 
@@ -27,6 +27,11 @@ class Platform:
     def candidate(self, context: dg.AssetExecutionContext) -> Candidate:
         """The candidate release of the run, shared by all its steps and by restarts of it."""
         return self.lake.candidate("release", candidate_id(context))
+
+    def current_release(self) -> Release | None:
+        """The release, if it was built from the newest intake; None when there is something to build."""
+        release, intake = self.lake.release(), self.lake.intake()
+        return release if release and intake and release.intake == intake.release.release_id else None
 
     def business_date(self) -> date:
         """The last business date that was delivered.

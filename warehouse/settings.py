@@ -30,6 +30,9 @@ TELEMETRY_OFF = {
 }
 
 
+REMEMBERED = "lending.env"  # variables of one home, one NAME=value a line; the environment goes before them
+
+
 class SettingsError(ValueError):
     """An environment variable holds a value that the platform cannot use."""
 
@@ -89,11 +92,12 @@ class Settings:
             SettingsError: a variable is set to something that is not allowed; the message names it, its value and the rule.
         """
         source = os.environ if env is None else env
+        home = Path(source.get("LENDING_HOME") or ".lending").absolute()
+        source = {**_remembered(home / REMEMBERED), **{name: value for name, value in source.items() if value}}
         if env is None:
             for name, value in TELEMETRY_OFF.items():
                 os.environ.setdefault(name, value)
         read = _Reader(source)
-        home = Path(read.text("LENDING_HOME", ".lending")).absolute()
         return cls(
             home=home,
             env=read.choice("LENDING_ENV", "local", ENVIRONMENTS),
@@ -149,6 +153,12 @@ class Settings:
         }
         return TELEMETRY_OFF | {name: str(value) for name, value in values.items()}
 
+    def remember(self, *names: str) -> None:
+        """Keep some variables in $LENDING_HOME/lending.env, where later processes find them unless their environment has others."""
+        values = _remembered(self.home / REMEMBERED) | {name: self.variables()[name] for name in names}
+        self.home.mkdir(parents=True, exist_ok=True)
+        (self.home / REMEMBERED).write_text("".join(f"{name}={value}\n" for name, value in sorted(values.items())))
+
     def process_environment(self) -> dict[str, str]:
         """The environment for a process that this one starts: its own, with these settings."""
         return {**os.environ, **self.variables()}
@@ -202,6 +212,16 @@ class Settings:
     def dagster_home(self) -> Path:
         """Folder of the Dagster instance."""
         return self.home / "dagster"
+
+
+def _remembered(file: Path) -> dict[str, str]:
+    if not file.is_file():
+        return {}
+    lines = [line.strip() for line in file.read_text().splitlines()]
+    wrong = [line for line in lines if line and not line.startswith("#") and not line.startswith("LENDING_")]
+    if wrong:
+        raise SettingsError(f"{file}: {wrong[0]!r}: must be LENDING_NAME=value")
+    return {name: value for name, _, value in (line.partition("=") for line in lines if line.startswith("LENDING_"))}
 
 
 class _Reader:

@@ -51,3 +51,19 @@ class Runner:
             tags=tags,
             run_config={**PROGRESS, "ops": {name: {"config": values} for name, values in (config or {}).items()}},
         )
+
+
+def step_metadata(done: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:
+    """The metadata with which a run materialized an asset, as plain values."""
+    key = dg.AssetKey(asset.split("/"))
+    (event,) = [event for event in done.get_asset_materialization_events() if event.asset_key == key]
+    return {name: value.value for name, value in event.materialization.metadata.items()}
+
+
+def failed_checks(done: dg.ExecuteInProcessResult) -> list[str]:
+    """The checks of a run that failed, a line each."""
+    return [
+        f"{one.asset_key.to_user_string()} {one.check_name}: {one.description}"
+        for one in done.get_asset_check_evaluations()
+        if not one.passed
+    ]

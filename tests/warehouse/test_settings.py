@@ -58,3 +58,14 @@ def test_no_value_of_the_production_record_belongs_to_another_environment(tmp_pa
     values = Settings.from_env({"LENDING_HOME": str(tmp_path), "LENDING_ENV": "prod"}).variables().items()
     words = {word for name, value in values if name != "LENDING_HOME" for word in value.replace("/", " ").split()}
     assert not words & {"local", "dev", "branch"}
+
+
+def test_what_a_home_remembers_gives_way_to_the_environment(tmp_path):
+    home = {"LENDING_HOME": str(tmp_path)}
+    replace(Settings.from_env(home), today=date(2025, 6, 30), max_feature_age_days=9).remember("LENDING_TODAY")
+    assert Settings.from_env(home).today == date(2025, 6, 30)
+    assert Settings.from_env(home).max_feature_age_days == 3, "only what was named is remembered"
+    assert Settings.from_env(home | {"LENDING_TODAY": "2025-07-01"}).today == date(2025, 7, 1)
+    (tmp_path / "lending.env").write_text("TODAY=2025-06-30\n")
+    with pytest.raises(SettingsError, match="must be LENDING_NAME=value"):
+        Settings.from_env(home)

@@ -1,0 +1,131 @@
+"""Commands that read: status, sql and quarantine."""
+
+import argparse
+import csv
+import json
+import sys
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from orchestration.cli import DONE, WRONG_USAGE
+from warehouse.settings import Settings
+
+CELL_WIDTH = 44  # of the printed table; --json and --csv print values whole
+
+
+def sql(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Print the answer to a query over the tables of the release."""
+    import ibis.common.exceptions
+
+    from warehouse import open_warehouse
+
+    try:
+        answer = open_warehouse(settings).sql(arguments.query).to_pyarrow()
+    except (ValueError, ibis.common.exceptions.IbisError) as error:
+        print(f"lending sql: {error}", file=sys.stderr)
+        return WRONG_USAGE
+    rows = [[plain(value) for value in row.values()] for row in answer.to_pylist()]
+    if arguments.json:
+        print(json.dumps({"columns": answer.column_names, "rows": rows}))
+    elif arguments.csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(answer.column_names)
+        writer.writerows(rows)
+    else:
+        print_table(answer.column_names, rows)
+    return DONE
+
+
+def status(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Print what is published, delivered, online and served."""
+    facts = status_facts(settings)
+    if arguments.json:
+        print(json.dumps(facts))
+        return DONE
+    for name, value in facts.items():
+        print(f"{name.replace('_', ' '):<18} {'none' if value is None else value}")
+    return DONE
+
+
+def status_facts(settings: Settings) -> dict[str, Any]:
+    """Release, last delivery, rows by outcome, online generation and model in service; None where there is none."""
+    from serving.bundle import NoBundle, current_folder
+    from warehouse.lake import Lake
+    from warehouse.staging.ledger import DELIVERY_LEDGER
+
+    lake = Lake(settings)
+    release, intake = lake.release(), lake.intake()
+    facts: dict[str, Any] = {
+        "home": str(settings.home),
+        "release_id": release and release.release_id,
+        "release_business_date": release and release.business_date.isoformat(),
+        "released_at": release and release.created_at.isoformat(timespec="seconds"),
+        "last_delivery": None,
+    }
+    if intake is not None:
+        ledger = intake.table(DELIVERY_LEDGER.name)
+        outcomes = ("rows_in", "accepted", "duplicate", "quarantined", "parked", "rejected")
+        sums = ledger.agg(last_delivery=ledger.business_date.max(), files=ledger.count(), **{name: ledger[name].sum() for name in outcomes})
+        facts |= {name: plain(value) for name, value in sums.to_pyarrow().to_pylist()[0].items()}
+    facts["online_business_date"] = _online_business_date(settings)
+    try:
+        facts["model_version"] = current_folder(settings.bundles).name
+    except NoBundle:
+        facts["model_version"] = None
+    return facts
+
+
+def _online_business_date(settings: Settings) -> str | None:
+    from features.online_file import OnlineFile, OnlineFileMissing, served_generation
+    from serving.lookup import PROJECT
+
+    try:
+        generation = served_generation(OnlineFile(settings.online_store).con, PROJECT)
+    except OnlineFileMissing:
+        return None
+    return generation and generation.business_date.isoformat()
+
+
+def quarantine(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Print rows that broke a rule, newest business date first; personal values are masked in the table already."""
+    from warehouse.lake import Lake
+    from warehouse.staging.quarantine import QUARANTINE
+
+    intake = Lake(settings).intake()
+    columns = ["business_date", "table_name", "source_file", "source_row_number", "rule", "severity", "reason"]
+    rows: list[list[Any]] = []
+    if intake is not None:
+        held = intake.table(QUARANTINE.name)
+        newest = held.order_by(held.business_date.desc(), held.table_name, held.source_file, held.source_row_number)
+        answer = newest.select(columns).limit(arguments.limit).to_pyarrow()
+        rows = [[plain(value) for value in row.values()] for row in answer.to_pylist()]
+    if arguments.json:
+        print(json.dumps({"columns": columns, "rows": rows}))
+    else:
+        print_table(columns, rows)
+    return DONE
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it; money stays exact, as text."""
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, (date, datetime)):
+        return value.isoformat()
+    return value
+
+
+def print_table(columns: list[str], rows: list[list[Any]]) -> None:
+    """Print aligned columns; text that begins like a formula is shown as it is, since this goes to a screen, not to a sheet."""
+    cells = [columns, *([_cell(value) for value in row] for row in rows)]
+    widths = [max(len(row[place]) for row in cells) for place in range(len(columns))]
+    for row in cells:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print(f"({len(rows)} rows)", file=sys.stderr)
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
+    line = "".join(character if character.isprintable() else " " for character in text)
+    return line if len(line) <= CELL_WIDTH else line[: CELL_WIDTH - 1] + "…"
