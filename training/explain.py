@@ -27,8 +27,10 @@ def contributions(booster: "Booster", matrix: np.ndarray) -> np.ndarray:
     Raises:
         ExplanationError: the columns of a row do not sum to its raw log-odds within 1e-6.
     """
+    if not len(matrix):
+        return np.empty((0, matrix.shape[1] + 1))  # LightGBM divides by the number of rows
     parts = np.asarray(booster.predict(matrix, pred_contrib=True, num_threads=THREADS)).reshape(len(matrix), -1)
-    gap = np.abs(parts.sum(axis=1) - raw_log_odds(booster, matrix)).max(initial=0.0)
+    gap = np.abs(parts.sum(axis=1) - raw_log_odds(booster, matrix)).max()
     if not gap <= SUM_TOLERANCE:
         raise ExplanationError(f"contributions miss the raw log-odds by {gap:.3g}; at most {SUM_TOLERANCE} is rounding")
     return parts
