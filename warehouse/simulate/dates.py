@@ -52,7 +52,8 @@ def quarter_end(when: Days) -> Days:
     """Last day of the quarter of each date."""
     month = when.astype("datetime64[M]")
     ahead = 3 - month.astype(np.int64) % 3
-    return (month + ahead).astype("datetime64[D]") - _DAY
+    following = (month + ahead.astype("timedelta64[M]")).astype("datetime64[D]")
+    return following - _DAY
 
 
 def near_tet(when: Days) -> npt.NDArray[np.bool_]:

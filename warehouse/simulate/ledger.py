@@ -11,7 +11,7 @@ from warehouse.simulate import products
 from warehouse.simulate.book import Contracts
 from warehouse.simulate.dates import NEVER, Days
 from warehouse.simulate.draws import Ints
-from warehouse.simulate.months import REST, Run
+from warehouse.simulate.receipts import REST, Run
 from warehouse.simulate.schedule import Amounts, amounts, due
 
 FIRST_PENALTY = (5, 0.03)  # days after the due date, share of the amount due
@@ -77,11 +77,11 @@ def penalties_of(run: Run, installments: Installments, last: np.datetime64) -> P
     """Penalties charged by the last day: at two days of lateness, or for two-wheelers once, when a late installment is settled."""
     by_row = products.IS_TWO_WHEELER[run.contracts.product[installments.contract]]
     total, parts = installments.amounts.total, []
-    for order, (wait, share) in enumerate((FIRST_PENALTY, SECOND_PENALTY), start=1):
+    for nth, (wait, share) in enumerate((FIRST_PENALTY, SECOND_PENALTY), start=1):
         charged_on = installments.due_on + np.timedelta64(wait, "D")
         is_late = ~(installments.settled_on <= charged_on) & ~(installments.ended_on <= charged_on) & (charged_on <= last)
         found = np.flatnonzero(is_late & ~by_row)
-        parts.append(Penalties(found, np.full(len(found), order), charged_on[found], _share(total[found], share)))
+        parts.append(Penalties(found, np.full(len(found), nth), charged_on[found], _share(total[found], share)))
     is_late = installments.settled_on > installments.due_on + np.timedelta64(FIRST_PENALTY[0], "D")
     found = np.flatnonzero(is_late & by_row)
     parts.append(Penalties(found, np.zeros(len(found), dtype=np.int64), installments.settled_on[found], _share(total[found], 0.04)))

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from warehouse.simulate import booking, geography, loans, people, products, statuses
 from warehouse.simulate.card import Card, card, tally
-from warehouse.simulate.dates import days
+from warehouse.simulate.dates import day
 from warehouse.simulate.defects import KEYS, TABLES, break_rows
 from warehouse.simulate.files import DeliveryFiles
 from warehouse.simulate.lateness import delay_parents
@@ -56,7 +56,7 @@ class Simulation:
     @property
     def deliveries(self) -> tuple[tuple[date, Path], ...]:
         """Business date and folder of each delivery, oldest first."""
-        return tuple((day, self.delivery / day.isoformat()) for day in self.business_dates)
+        return tuple((date, self.delivery / date.isoformat()) for date in self.business_dates)
 
 
 def simulate(profile: str | Profile, seed: int, out: Path, progress: Callable[[str], None] | None = None) -> Simulation:
@@ -110,7 +110,7 @@ def _write_lists(profile: Profile, delivery: DeliveryFiles) -> None:
     ):
         texts = {name: pa.array(values) for name, values in columns.items()}
         count = len(next(iter(columns.values())))
-        delivered_on = np.full(count, days(profile.opening_date))
+        delivered_on = np.full(count, day(profile.opening_date))
         delivery.append(table, rows(texts, delivered_on, np.arange(count)), next(iter(columns)))
 
 

@@ -13,8 +13,8 @@ from warehouse.simulate.book import Contracts
 from warehouse.simulate.dates import NEVER, Days, day, shift
 from warehouse.simulate.draws import Draws, Ints
 from warehouse.simulate.ledger import NUMBERS, Installments, Penalties, in_order, penalties_of, rest_position, schedules
-from warehouse.simulate.months import RECOVERY, REST, Receipts, Run
 from warehouse.simulate.profiles import Profile
+from warehouse.simulate.receipts import RECOVERY, REST, Receipts, Run
 
 PENALTY_PAID_SHARE = 0.85
 RECOVERY_MONTHS, RECOVERY_SHARE = 12, 0.03

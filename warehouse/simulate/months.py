@@ -3,49 +3,18 @@
 The only loop is over months; within a month everything is arrays. Contracts pay their oldest installment first, so `paid` says all.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
-import numpy.typing as npt
 
 from warehouse.simulate import behaviour, book, products
-from warehouse.simulate.book import Clients, Contracts, Flags
+from warehouse.simulate.book import Contracts, Flags
 from warehouse.simulate.dates import Days, add_months, day, months_between, near_tet, quarter_end, shift
 from warehouse.simulate.draws import Draws, Ints
 from warehouse.simulate.profiles import Profile
+from warehouse.simulate.receipts import PART, REST, SETTLEMENT, Receipts, Run
 from warehouse.simulate.schedule import amounts, balance
 
 WRITE_OFF_DAYS = 180
 SOLD_SHARE = 0.2
-REST, PART, SETTLEMENT, RECOVERY = range(
-    4
-)  # the missing rest of an installment, a part of it, all that is left of the contract, after a loss
-
-
-@dataclass
-class Receipts:
-    """Money received, one element a receipt: contract position, installment number (0: the whole contract), day, what it is, dong."""
-
-    contract: Ints
-    number: Ints
-    paid_on: Days
-    kind: Ints
-    amount: Ints
-
-    @classmethod
-    def of(cls, parts: "list[Receipts]") -> "Receipts":
-        """Several sets of receipts as one."""
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__annotations__))
-
-
-@dataclass
-class Run:
-    """What came of it: clients, contracts, receipts, and the state of each client in each month (-1 before the first contract)."""
-
-    clients: Clients
-    contracts: Contracts
-    receipts: Receipts
-    states: npt.NDArray[np.int8]
 
 
 class Months:

@@ -22,7 +22,7 @@ class Terms(NamedTuple):
 
     def at(self, contract: Ints) -> "Terms":
         """The terms of the contracts at these positions, repeated as often as they are named."""
-        return Terms(*(column[contract] for column in self))
+        return Terms(self.principal[contract], self.tenor[contract], self.rate[contract], self.fee[contract], self.first_due[contract])
 
 
 class Amounts(NamedTuple):

@@ -45,22 +45,15 @@ def events(profile: Profile, seed: int, ledger: Ledger, paid_up_on: Days) -> Eve
         ledger: what happened.
         paid_up_on: day on which the last money of each contract is booked, NaT if it never paid.
     """
-    first, second, third = _ends(seed, ledger)
-    dated = [
-        (NEW, applied_on(seed, ledger)),
-        (ACTIVE, ledger.run.contracts.start),
-        first,
-        second,
-        third,
-    ]
     number = ledger.run.contracts.number
+    begins = [(np.full(len(number), NEW), applied_on(seed, ledger)), (np.full(len(number), ACTIVE), ledger.run.contracts.start)]
     told, parts = np.full(len(number), np.datetime64("1900-01-01")), []
-    for order, (status, when) in enumerate(dated):
+    for order, (status, when) in enumerate([*begins, *_ends(seed, ledger)]):
         late = Draws(seed, "telling").uniform(number, order) < NEXT_DAY_SHARE
         told = np.fmax(told, shift(when, (late & (order > 0)).astype(np.int64)))
         if order == 2:
-            told = np.where(np.isin(status, (PAID_OFF,)) & ~np.isnat(when), np.fmax(told, paid_up_on), told)
-        parts.append((np.arange(len(number)), np.broadcast_to(status, number.shape), when, told.copy()))
+            told = np.where((status == PAID_OFF) & ~np.isnat(when), np.fmax(told, paid_up_on), told)
+        parts.append((np.arange(len(number)), status, when, told.copy()))
     whole = Events(*(np.stack(column, axis=1).ravel() for column in zip(*parts, strict=True)))
     kept = (whole.happened_on <= day(profile.last)) & (whole.told_on <= day(profile.last))
     return Events(*(getattr(whole, name)[kept] for name in Events.__annotations__))

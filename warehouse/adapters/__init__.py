@@ -1,0 +1,1 @@
+"""Adapters: public data sets turned into deliveries of the source contract."""

@@ -1,0 +1,40 @@
+"""What a run through the months leaves behind: receipts of money, and the run itself."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from warehouse.simulate.book import Clients, Contracts
+from warehouse.simulate.dates import Days
+from warehouse.simulate.draws import Ints
+
+REST, PART, SETTLEMENT, RECOVERY = range(
+    4
+)  # the missing rest of an installment, a part of it, all that is left of the contract, after a loss
+
+
+@dataclass
+class Receipts:
+    """Money received, one element a receipt: contract position, installment number (0: the whole contract), day, what it is, dong."""
+
+    contract: Ints
+    number: Ints
+    paid_on: Days
+    kind: Ints
+    amount: Ints
+
+    @classmethod
+    def of(cls, parts: "list[Receipts]") -> "Receipts":
+        """Several sets of receipts as one."""
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__annotations__))
+
+
+@dataclass
+class Run:
+    """What came of it: clients, contracts, receipts, and the state of each client in each month (-1 before the first contract)."""
+
+    clients: Clients
+    contracts: Contracts
+    receipts: Receipts
+    states: npt.NDArray[np.int8]
