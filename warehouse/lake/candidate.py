@@ -103,12 +103,12 @@ class Candidate:
         crash_at = self._lake.settings.crash_at
         crash_point(crash_at, "before_write", spec.name)
         parent = self._snapshots().get(spec.name)
-        days = replace if isinstance(replace, Sequence) and not isinstance(replace, str) else None
+        days = None if replace is None or replace == "append" else list(replace)
         files = write_parquet(self._lake.con, spec, data, self._lake.catalog.folder(spec.name) / "data", allowed=days)
         crash_point(crash_at, "after_data_files", spec.name)
-        replaced = branches.whole_table() if replace is None else branches.replaced_rows(spec, days or ())
+        replaces = branches.nothing if replace == "append" else branches.everything if days is None else branches.partitions(days)
         branch = branches.branch_name(self.kind, self.run_id)
-        snapshot_id = branches.stage_files(self._lake.catalog, spec, branch, parent, replaced, files.paths)
+        snapshot_id = branches.stage_files(self._lake.catalog, spec, branch, parent, replaces, files.paths)
         crash_point(crash_at, "after_add_files", spec.name)
         base = self._base_tables().get(spec.name)
         self._lake.candidates.stage(self.kind, self.run_id, StagedTable(spec.name, branch, snapshot_id, base))

@@ -6,10 +6,14 @@ there and the file empty. On object storage a completed write is durable by itse
 
 import io
 import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pyiceberg.io import OutputStream
 from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
+
+MAX_SYNCS = 16
 
 
 class SyncedStream(io.BufferedWriter):
@@ -49,7 +53,13 @@ class DurableFileIO(PyArrowFileIO):
         return DurableFile(location=location, path=path, fs=file._filesystem, buffer_size=file._buffer_size)
 
 
-def sync_file(path: str) -> None:
-    """Wait until the disk has a file that another program wrote."""
+def sync_files(paths: Sequence[str]) -> None:
+    """Wait until the disk has files that another program wrote; together, since the disk settles many at once nearly as fast as one."""
+    if paths:
+        with ThreadPoolExecutor(min(len(paths), MAX_SYNCS)) as pool:
+            list(pool.map(_sync_file, paths))
+
+
+def _sync_file(path: str) -> None:
     with Path(path).open("rb") as file:
         os.fsync(file.fileno())

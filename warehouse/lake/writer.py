@@ -16,12 +16,10 @@ import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends import BaseBackend
 
-from warehouse.lake.durable import sync_file
+from warehouse.lake.durable import sync_files
 from warehouse.lake.errors import SchemaMismatch
 from warehouse.lake.schema import sql_type
 from warehouse.table import TableSpec
-
-NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 
 @dataclass(frozen=True)
@@ -98,8 +96,7 @@ def _copy(con: BaseBackend, spec: TableSpec, expression: ir.Table, target: Path)
     finally:
         con.drop_view(view)
     paths = [row[0] for row in result if row[1]]
-    for path in paths:
-        sync_file(path)
+    sync_files(paths)
     values = {value for row in result if row[1] for value in (row[5] or {}).values()}
     return paths, sum(row[1] for row in result), frozenset(_partition_value(spec, value) for value in values)
 
@@ -117,8 +114,8 @@ def _copy_text(spec: TableSpec, view: str, target: Path) -> str:
     return f"COPY (SELECT {casts} FROM {_quoted(view)}) TO {_text(str(path))} ({', '.join(options)})"
 
 
-def _partition_value(spec: TableSpec, value: str) -> date:
-    if value == NULL_PARTITION:
+def _partition_value(spec: TableSpec, value: str | None) -> date:
+    if value is None:
         raise SchemaMismatch(f"{spec.name}: {spec.partition_by} is null in a row; it is the partition of the table and needs a date")
     return date.fromisoformat(value)
 
