@@ -79,6 +79,10 @@ class TableSpec:
         """The schema that an expression must have to be written to the table."""
         return ibis.schema({column.name: column.ibis_dtype for column in self.columns})
 
+    def nullable_schema(self) -> ibis.Schema:
+        """The same with every column nullable, as tables read from files are: set operations ask for equal schemas."""
+        return ibis.schema({name: dtype.copy(nullable=True) for name, dtype in self.ibis_schema().items()})
+
 
 def columns(rows: Iterable[tuple]) -> tuple[Column, ...]:
     """Declare columns compactly: (name, type, description) for required ones, with `?` after the type for nullable ones."""

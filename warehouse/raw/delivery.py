@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from warehouse.sources import SOURCES, SourceTable
 
 FORMATS = (".csv.gz", ".csv", ".jsonl", ".parquet")
+AGAIN = "again-"  # folders in which landing keeps a second file of the same name; they are no part of the delivery
 MAX_UNPACKED_BYTES = 32 * 1024**3
 MAX_MEMBERS = 10_000
 # Text of delivered tables packs about 5 to 20 times; far above that, the archive was made to fill a disk.
@@ -38,10 +39,10 @@ class DeliveredFile:
 
 @dataclass(frozen=True)
 class Delivery:
-    """The files of a delivery, by name, and the names of those that no source table claims."""
+    """The files of a delivery in the order of the source tables, and by name those that no source table claims."""
 
     files: tuple[DeliveredFile, ...]
-    unknown: tuple[str, ...]
+    unknown: dict[str, Path]
 
 
 def find_delivery(path: Path, unpack_to: Path) -> Delivery:
@@ -60,8 +61,9 @@ def find_delivery(path: Path, unpack_to: Path) -> Delivery:
     if path.is_file() and path.suffix.lower() != ".zip":
         found = {path.name: path}
     else:
-        folder = path if path.is_dir() else _unpack(path, unpack_to)
-        found = _regular_files(folder)
+        found = _regular_files(path if path.is_dir() else _unpack(path, unpack_to))
+        if path.is_dir() and (archive := _only_zip(found)):
+            found = _regular_files(_unpack(archive, unpack_to))
     delivery = _classify(found)
     if not delivery.files:
         known = ", ".join(source.name for source in SOURCES)
@@ -82,15 +84,21 @@ def source_of(name: str) -> tuple[SourceTable, str] | None:
 
 def _classify(found: dict[str, Path]) -> Delivery:
     """Known files in the order of the source tables, so that reports read the same whatever the archive's order."""
-    known, unknown = [], []
+    known, unknown = [], {}
     for name, path in sorted(found.items()):
         match = source_of(name)
         if match is None:
-            unknown.append(name)
+            unknown[name] = path
         else:
             known.append(DeliveredFile(name, path, *match))
     order = {source.name: position for position, source in enumerate(SOURCES)}
-    return Delivery(tuple(sorted(known, key=lambda file: (order[file.source.name], file.name))), tuple(unknown))
+    return Delivery(tuple(sorted(known, key=lambda file: (order[file.source.name], file.name))), unknown)
+
+
+def _only_zip(found: dict[str, Path]) -> Path | None:
+    """The zip in a folder that holds no known file itself."""
+    zips = [path for name, path in found.items() if name.lower().endswith(".zip")]
+    return zips[0] if len(zips) == 1 and not any(source_of(name) for name in found) else None
 
 
 def _regular_files(folder: Path) -> dict[str, Path]:
@@ -116,8 +124,8 @@ def _only_folder(folder: Path, paths: list[Path]) -> Path:
 
 
 def _is_noise(parts: Iterable[str]) -> bool:
-    """Whether an operating system left the file: hidden names and the resource folder of macOS."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    """Whether the file is no part of the delivery: hidden names, the resource folder of macOS, second files kept by landing."""
+    return any(part.startswith((".", AGAIN)) or part == "__MACOSX" for part in parts)
 
 
 def _unpack(path: Path, unpack_to: Path) -> Path:

@@ -5,6 +5,7 @@ import shutil
 from datetime import date
 from pathlib import Path
 
+from warehouse.raw.delivery import AGAIN
 from warehouse.raw.reader import fingerprint
 
 
@@ -20,7 +21,7 @@ def land(path: Path, name: str, sha256: str, landing: Path, business_date: date)
     folder = landing / business_date.isoformat()
     target = folder / name
     if target.exists() and fingerprint(target) != sha256:
-        target = folder / f"again-{sha256[:12]}" / name
+        target = folder / f"{AGAIN}{sha256[:12]}" / name
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         _copy(path, target)
