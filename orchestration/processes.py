@@ -60,7 +60,7 @@ class Running:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
 
-    def wait_ready(self, timeout_seconds: float = 120) -> None:
+    def wait_ready(self, timeout_seconds: float = 300) -> None:
         """Wait until the server answers.
 
         Raises:
@@ -195,6 +195,8 @@ def mlflow_ui(settings: Settings) -> Server:
             settings.host,
             "--port",
             str(settings.mlflow_port),
+            "--workers",
+            "1",
         ),
         url,
         f"{url}/health",
