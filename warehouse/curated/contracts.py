@@ -1,0 +1,216 @@
+"""Contracts as of each date: what was agreed, the status with what follows from it, and the amounts owed.
+
+Amounts come from `warehouse.curated.installments`; everything that depends on the status comes from here. A contract whose start date
+lies ahead is held with status New and without amounts.
+"""
+
+import ibis
+import ibis.expr.types as ir
+from ibis import _
+
+from warehouse.clock import add_months_on
+from warehouse.curated.as_known import as_known, with_known_to
+from warehouse.curated.ledger import ERA
+from warehouse.curated.spells import status_at
+from warehouse.curated.staged import Staged
+from warehouse.curated.statuses import AT, contract_versions
+from warehouse.curated.values import filled, lookup, when
+from warehouse.terms import EARLY_SETTLEMENT_MIN_DAYS, FPD_DAYS, FROZEN_STATUSES, REFINANCE_DAYS, UNKNOWN
+
+
+def held_contracts(staged: Staged, schedule: ir.Table, allocated: ir.Table, dates: ir.Table, as_ofs: ir.Table) -> ir.Table:
+    """Contract rows as known at each date, with product type, era, and when all installments were settled.
+
+    Grain: one row per (as_of_on, contract_number).
+
+    Args:
+        staged: the staging tables.
+        schedule: of settled_installments.
+        allocated: of allocations.
+        dates: as_of_on, contract_number, era_on.
+        as_ofs: as_of_on, known_until.
+    """
+    is_settled = _.settlement_on <= _.as_of_on
+    return lookup(_agreed(staged, dates, as_ofs), _settlement(schedule, allocated), ERA).mutate(
+        settlement_on=when(is_settled, _.settlement_on),
+        settlement_known_at=when(is_settled, _.settlement_known_at),
+    )
+
+
+def contracts_at(held: ir.Table, spells: ir.Table, installments: ir.Table) -> ir.Table:
+    """Add to held contracts the status at each date and what follows from it; amounts come later.
+
+    Grain: one row per (as_of_on, contract_number).
+
+    Args:
+        held: of held_contracts.
+        spells: of status_spells.
+        installments: staging.installments, for the original schedule.
+    """
+    stood = _with_original(_with_status(held, status_at(spells)), installments)
+    return _with_refinanced(_with_early_settlement(_with_first_payment(stood)))
+
+
+def _agreed(staged: Staged, dates: ir.Table, as_ofs: ir.Table) -> ir.Table:
+    """Contract rows as known at each date, with the product type and the era.
+
+    Grain: one row per (as_of_on, contract_number).
+    """
+    held = as_known(contract_versions(staged.contracts), as_ofs).select(
+        *AT,
+        "known_until",
+        "known_at",
+        "life",
+        "client_id",
+        "product_code",
+        "interest_amount",
+        "fee_amount",
+        "start_date",
+        principal_amount=filled(_.principal_amount),
+        tenor_months=_.tenor,
+        is_started=_.start_date <= _.as_of_on,
+    )
+    types = product_types(staged, as_ofs)
+    return (
+        lookup(held, types, ("as_of_on", "product_code"))
+        .mutate(
+            product_code=ibis.ifelse(_.product_type_id.isnull(), UNKNOWN, _.product_code),
+            product_type_id=_.product_type_id.fill_null(UNKNOWN),
+        )
+        .join(dates, AT)
+    )
+
+
+def product_types(staged: Staged, as_ofs: ir.Table) -> ir.Table:
+    """Product type of each product as known at each date; Unknown if the type is not known itself.
+
+    Grain: one row per (as_of_on, product_code).
+    """
+    products = as_known(with_known_to(staged.products, "product_code"), as_ofs).select("as_of_on", "product_code", "product_type_id")
+    types = as_known(with_known_to(staged.product_types, "product_type_id"), as_ofs).select("as_of_on", "product_type_id", is_held=True)
+    return lookup(products, types, ("as_of_on", "product_type_id")).select(
+        "as_of_on",
+        "product_code",
+        product_type_id=ibis.ifelse(_.is_held.notnull(), _.product_type_id, UNKNOWN),
+    )
+
+
+def _settlement(schedule: ir.Table, allocated: ir.Table) -> ir.Table:
+    """When all installments of a contract were settled, and the first installment, per era.
+
+    Installments that the tolerance covers never hold a contract back: a source that sets the remaining rows to 0 at an early settlement
+    must not hide it.
+
+    Grain: one row per (contract_number, era_on).
+    """
+    in_order = ibis.window(group_by=ERA, order_by=("installment_number", "due_date", "installment_id"))
+    settled = (
+        schedule.mutate(is_first=ibis.row_number().over(in_order) == 0)
+        .group_by(ERA)
+        .agg(
+            installment_count=_.count(),
+            unsettled_count=_.settled_on.isnull().sum(),
+            last_settled_on=when(~_.is_trivial, _.settled_on).max(),
+            last_on=_.settled_on.max(),
+            first_installment_due_on=when(_.is_first, _.due_date).max(),
+            first_installment_settled_on=when(_.is_first, _.settled_on).max(),
+        )
+        .mutate(settlement_on=when(_.unsettled_count == 0, ibis.coalesce(_.last_settled_on, _.last_on)))
+        .drop("unsettled_count", "last_settled_on", "last_on")
+    )
+    known = (
+        allocated.filter(_.installment_id.notnull())
+        .join(settled.select(*ERA, "settlement_on"), ERA)
+        .filter(_.repayment_date <= _.settlement_on)
+        .group_by(ERA)
+        .agg(settlement_known_at=_.known_at.max())
+    )
+    return lookup(settled, known, ERA)
+
+
+def _with_status(held: ir.Table, statuses: ir.Table) -> ir.Table:
+    """Add status, end and close reason; New while nothing has happened or the contract has not started."""
+    reason = ibis.coalesce(_.reason, ibis.ifelse(_.settlement_on.notnull(), "paid", "unknown"))
+    return (
+        lookup(held, statuses, AT)
+        .mutate(
+            status=ibis.coalesce(when(_.is_started, _.status), "New"),
+            status_on=ibis.coalesce(when(_.is_started, _.status_on), _.start_date),
+            ended_on=when(_.is_started, _.ended_on),
+            ended_status=when(_.is_started, _.ended_status),
+            is_frozen=(_.is_started & _.is_frozen).fill_null(False),
+        )
+        .mutate(
+            close_reason=when(_.status == "Close", reason),
+            is_open=_.status == "Active",
+            is_disbursed=_.is_started & _.status.notin(("New", "Cancel")),
+        )
+    )
+
+
+def _with_original(contracts: ir.Table, installments: ir.Table) -> ir.Table:
+    """Add first and last due date of the original schedule: the rows of the first business date that delivered any."""
+    rows = installments.filter(~_.is_deleted)
+    first = rows.group_by("contract_number").agg(business_date=_.business_date.min())
+    original = (
+        rows.semi_join(first, ("contract_number", "business_date"))
+        .group_by("contract_number")
+        .agg(
+            first_due_date=_.due_date.min(),
+            last_row_on=_.due_date.max(),
+            row_count=_.count(),
+            schedule_known_at=_.known_at.min(),
+        )
+    )
+    is_known = _.schedule_known_at <= _.known_until
+    is_short = _.row_count < _.tenor_months
+    return (
+        lookup(contracts, original, ("contract_number",))
+        .mutate(first_due_date=when(is_known, _.first_due_date))
+        .mutate(
+            last_due_date=when(
+                is_known,
+                ibis.ifelse(is_short, add_months_on(_.first_due_date, _.tenor_months - 1), _.last_row_on),
+            ),
+        )
+        .drop("last_row_on", "row_count", "schedule_known_at")
+    )
+
+
+def _with_first_payment(contracts: ir.Table) -> ir.Table:
+    """Add is_fpd30: whether the first installment was unsettled at the end of its 30th day past due, while the contract ran."""
+    reach_on = (_.first_installment_due_on + ibis.interval(days=FPD_DAYS)).cast("date")
+    was_unsettled = _.first_installment_settled_on.isnull() | (_.first_installment_settled_on > _.reach_on)
+    was_running = _.ended_on.isnull() | (_.ended_on > _.reach_on) | ((_.ended_on == _.reach_on) & _.ended_status.isin(FROZEN_STATUSES))
+    is_judged = _.status.notin(("New", "Cancel")) & (_.reach_on <= _.as_of_on)
+    return contracts.mutate(reach_on=reach_on).mutate(is_fpd30=when(is_judged, was_unsettled & was_running)).drop("reach_on")
+
+
+def _with_early_settlement(contracts: ir.Table) -> ir.Table:
+    """Add is_early_settled and its day: all settled, or Paid-off, or closed as paid, well before the original last due date."""
+    is_paid_end = ~(_.has_cancel | _.ended_status.isin(FROZEN_STATUSES)).fill_null(False)
+    limit = (_.last_due_date - ibis.interval(days=EARLY_SETTLEMENT_MIN_DAYS)).cast("date")
+    return (
+        contracts.mutate(paid_on=ibis.least(_.settlement_on, _.paid_off_on, when(_.close_reason == "paid", _.closed_on)))
+        .mutate(is_early_settled=(_.is_started & is_paid_end & (_.paid_on < limit)).fill_null(False))
+        .mutate(early_settled_on=when(_.is_early_settled, _.paid_on))
+        .drop("paid_on", "has_cancel", "paid_off_on", "closed_on", "reason")
+    )
+
+
+def _with_refinanced(contracts: ir.Table) -> ir.Table:
+    """Add is_refinanced: another disbursed contract of the client starts within 7 days of the early settlement."""
+    settled = contracts.filter(_.is_early_settled).select(*AT, "client_id", "early_settled_on")
+    other = contracts.filter(_.is_disbursed).select("as_of_on", "client_id", other_number="contract_number", other_start_on="start_date")
+    span = ibis.interval(days=REFINANCE_DAYS)
+    refinanced = (
+        settled.join(other, ("as_of_on", "client_id"))
+        .filter(
+            _.other_number != _.contract_number,
+            _.other_start_on >= _.early_settled_on - span,
+            _.other_start_on <= _.early_settled_on + span,
+        )
+        .select(*AT, is_refinanced=True)
+        .distinct()
+    )
+    return lookup(contracts, refinanced, AT).mutate(is_refinanced=_.is_refinanced.fill_null(False))

@@ -1,0 +1,121 @@
+"""Installments as of each date: what is paid, whether it is due, late or skipped, and its state.
+
+An era's allocation is cut to each date by payment steps: between two payments of an installment its paid amount stands still.
+"""
+
+import ibis
+import ibis.expr.types as ir
+from ibis import _
+
+from warehouse.clock import days_between
+from warehouse.curated.ledger import ERA
+from warehouse.curated.statuses import AT
+from warehouse.curated.values import ZERO, filled, lookup
+from warehouse.table import MONEY
+from warehouse.terms import SKIPPED_BELOW_RATIO, Terms
+
+STATES = (
+    "CLOSED",
+    "SKIPPED_RECOVERED",
+    "SKIPPED_OPEN",
+    "PAID_EARLY",
+    "PAID_LATE",
+    "PAID_ON_TIME",
+    "NOT_DUE",
+    "PARTIAL_OPEN",
+    "DUE_OPEN",
+)
+CLOSED_STATUSES = ("Paid-off", "Close", "Cancel")  # what is unsettled when a contract ends so will never be asked for
+
+
+def payment_steps(schedule: ir.Table, allocated: ir.Table) -> ir.Table:
+    """The schedule with one row per amount that was paid at some time, and the days on which it was.
+
+    Grain: one row per (contract_number, era_on, installment_id, from_on).
+
+    Args:
+        schedule: of settled_installments.
+        allocated: of allocations.
+
+    Returns:
+        the schedule's columns, paid_amount, from_on (null for the time before the first payment), until_on (exclusive, or null).
+    """
+    key = (*ERA, "installment_id")
+    paid = allocated.filter(_.installment_id.notnull()).group_by(*key, from_on="repayment_date").agg(paid_amount=_.paid_after_amount.max())
+    unpaid = schedule.select(*key, from_on=ibis.null("date"), paid_amount=ZERO)
+    steps = unpaid.union(paid.select(unpaid.columns))
+    days = ibis.window(group_by=key, order_by=ibis.asc("from_on", nulls_first=True))
+    return schedule.join(steps.mutate(until_on=_.from_on.lead().over(days)), key)
+
+
+def installments_at(steps: ir.Table, dates: ir.Table, contracts: ir.Table, terms: Terms) -> ir.Table:
+    """Installments as of each date, except their penalties.
+
+    Grain: one row per (as_of_on, installment_id).
+
+    Args:
+        steps: of payment_steps.
+        dates: as_of_on, contract_number, era_on.
+        contracts: per (as_of_on, contract_number): client_id, is_started, is_disbursed, ended_on,
+            ended_status.
+        terms: grace days.
+    """
+    asked = dates.join(contracts.select(*AT, "client_id", "is_started", "is_disbursed", "ended_on", "ended_status"), AT)
+    rows = (
+        asked.join(steps, ERA)
+        .filter(_.from_on.isnull() | (_.from_on <= _.as_of_on), _.until_on.isnull() | (_.until_on > _.as_of_on))
+        .mutate(settled_on=ibis.ifelse(_.settled_on <= _.as_of_on, _.settled_on, ibis.null("date")))
+    )
+    return _with_state(_with_lateness(rows, terms), terms)
+
+
+def with_penalties(installments: ir.Table, penalties: ir.Table) -> ir.Table:
+    """Add penalty_amount, the sum of penalties charged on each installment up to the date; 0 where there is none."""
+    charged = penalties.group_by("as_of_on", "installment_id").agg(penalty_amount=_.penalty_amount.sum().cast(MONEY))
+    return lookup(installments, charged, ("as_of_on", "installment_id")).mutate(penalty_amount=filled(_.penalty_amount))
+
+
+def _with_lateness(rows: ir.Table, terms: Terms) -> ir.Table:
+    """Add is_due, days_late, and which of the due ones were late or skipped."""
+    is_settled = _.settled_on.notnull()
+    last_day = ibis.least(_.as_of_on, ibis.coalesce(_.ended_on, _.as_of_on))
+    return (
+        rows.mutate(is_settled=is_settled, last_day=last_day)
+        .mutate(
+            is_due=_.is_disbursed & (_.due_date <= _.as_of_on) & (_.is_settled | _.ended_on.isnull() | (_.due_date <= _.ended_on)),
+        )
+        .mutate(
+            days_late=ibis.cases(
+                (_.is_settled, days_between(_.settled_on, _.due_date)),
+                (_.is_due, days_between(_.last_day, _.due_date)),
+                else_=0,
+            ),
+            is_skip_eligible=_.is_due & (_.next_due_on <= _.as_of_on),
+        )
+        .mutate(
+            is_late=_.is_due & (_.days_late > terms.grace_days),
+            is_skipped=_.is_skip_eligible & (_.paid_by_next_due_amount < _.due_amount * SKIPPED_BELOW_RATIO),
+            is_paid_early=_.is_settled & (_.settled_on < _.due_date),
+        )
+    )
+
+
+def _with_state(rows: ir.Table, terms: Terms) -> ir.Table:
+    """Add the state, unpaid amounts and the principal part of what was paid."""
+    charges = _.fee_due_amount + _.interest_due_amount
+    is_closed = _.ended_on.notnull() & (_.ended_status.isin(CLOSED_STATUSES) | (_.ended_on < _.due_date))
+    return rows.mutate(
+        unpaid_amount=(_.due_amount - _.paid_amount).cast(MONEY),
+        paid_principal_amount=(_.paid_amount - ibis.least(_.paid_amount, charges)).cast(MONEY),
+        state=ibis.cases(
+            (~_.is_settled & is_closed, "CLOSED"),
+            (_.is_skipped & _.is_settled, "SKIPPED_RECOVERED"),
+            (_.is_skipped, "SKIPPED_OPEN"),
+            (_.is_paid_early, "PAID_EARLY"),
+            (_.is_settled & (_.days_late > terms.grace_days), "PAID_LATE"),
+            (_.is_settled, "PAID_ON_TIME"),
+            (~_.is_due, "NOT_DUE"),
+            (_.paid_amount >= _.due_amount * SKIPPED_BELOW_RATIO, "PARTIAL_OPEN"),
+            else_="DUE_OPEN",
+        ),
+    )

@@ -1,0 +1,76 @@
+"""The greatest days past due of a contract over a window of days, without a row per day.
+
+Days past due on a day are those of the oldest unsettled installment, so within a run of open days each installment peaks on its last
+unsettled day. After a write-off or sale the value stays as it was at the end, on every later day.
+"""
+
+import ibis
+import ibis.expr.types as ir
+from ibis import _
+
+from warehouse.clock import days_between
+from warehouse.curated.statuses import AT
+from warehouse.curated.values import lookup
+
+
+def arrears(installments: ir.Table, spells: ir.Table) -> ir.Table:
+    """Runs of days on which an unsettled installment put its contract past due.
+
+    Grain: one row per (as_of_on, contract_number, installment_id, first_on).
+
+    Args:
+        installments: as of each date, with settled_on and is_started.
+        spells: of warehouse.curated.spells.
+
+    Returns:
+        the grain, last_on (inclusive), due_date, counted_to_on: on a day of the run, dpd is the days from due_date to that day or to
+        counted_to_on, whichever is earlier.
+    """
+    day = ibis.interval(days=1)
+    unsettled = installments.filter(
+        _.is_started,
+        _.due_date < _.as_of_on,
+        _.settled_on.isnull() | (_.settled_on > (_.due_date + day).cast("date")),
+    ).select(*AT, "installment_id", "due_date", "settled_on")
+    rows = unsettled.join(spells.filter(_.is_open | _.is_frozen), AT).mutate(
+        last_on=ibis.ifelse(_.until_on.isnull(), _.as_of_on, (_.until_on - day).cast("date")),
+        settled_before_on=(_.settled_on - day).cast("date"),
+    )
+    is_owed_at_end = (_.due_date < _.ended_on) & (_.settled_on.isnull() | (_.settled_on > _.ended_on))
+    open_runs = rows.filter(_.is_open).mutate(
+        first_on=ibis.greatest(_.status_date, (_.due_date + day).cast("date")),
+        last_on=ibis.least(_.last_on, ibis.coalesce(_.settled_before_on, _.last_on)),
+    )
+    frozen_runs = rows.filter(_.is_frozen, is_owed_at_end).mutate(first_on=_.status_date)
+    columns = (*AT, "installment_id", "due_date", "first_on", "last_on")
+    return (
+        open_runs.select(*columns, counted_to_on="last_on")
+        .union(frozen_runs.select(*columns, counted_to_on="ended_on"))
+        .filter(_.first_on <= _.last_on)
+    )
+
+
+def peaks_in(windows: ir.Table, runs: ir.Table) -> ir.Table:
+    """Add the greatest dpd of the days after from_on up to and including to_on, each with what is known at as_of_on.
+
+    Grain: as the windows.
+
+    Args:
+        windows: as_of_on, contract_number, from_on (exclusive), to_on (inclusive, not after as_of_on), both filled, and any others.
+        runs: of arrears.
+
+    Returns:
+        the windows' columns and max_dpd (int64, 0 if no day was past due).
+    """
+    key = (*AT, "from_on", "to_on")
+    last_day = ibis.least(_.last_on, _.to_on)
+    peaks = (
+        windows.select(key)
+        .distinct()
+        .join(runs, AT)
+        .filter(_.first_on <= _.to_on, _.last_on > _.from_on)
+        .mutate(dpd=days_between(ibis.least(last_day, _.counted_to_on), _.due_date))
+        .group_by(key)
+        .agg(max_dpd=_.dpd.max())
+    )
+    return lookup(windows, peaks, key).mutate(max_dpd=_.max_dpd.fill_null(0))

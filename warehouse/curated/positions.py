@@ -1,0 +1,154 @@
+"""Positions: every contract, installment, repayment and penalty as of one or many dates, by the same expressions.
+
+Everything that a fact table, a mart, a feature or a label says about lending is cut from here, so there is one definition of each term
+(docs/lending-terms.md). A date sees facts that happened by then and were known by then; nothing later can reach it.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import ibis.expr.types as ir
+
+from warehouse.curated.allocation import allocations, settled_installments
+from warehouse.curated.amounts import with_amounts
+from warehouse.curated.contracts import contracts_at, held_contracts
+from warehouse.curated.eras import era_dates, eras
+from warehouse.curated.installments import installments_at, payment_steps, with_penalties
+from warehouse.curated.ledger import ledger
+from warehouse.curated.peaks import arrears, peaks_in
+from warehouse.curated.penalties import penalties_at
+from warehouse.curated.regions import regions_at
+from warehouse.curated.repayments import repayments_at
+from warehouse.curated.spells import status_spells
+from warehouse.curated.staged import Staged
+from warehouse.curated.statuses import contract_versions, status_events
+from warehouse.terms import Terms
+
+CONTRACT_COLUMNS = (
+    "as_of_on",
+    "contract_number",
+    "client_id",
+    "product_code",
+    "product_type_id",
+    "principal_amount",
+    "interest_amount",
+    "fee_amount",
+    "tenor_months",
+    "start_date",
+    "first_due_date",
+    "last_due_date",
+    "installment_count",
+    "status",
+    "status_on",
+    "ended_on",
+    "ended_status",
+    "close_reason",
+    "is_started",
+    "is_disbursed",
+    "is_open",
+    "dpd",
+    "overdue_amount",
+    "outstanding_principal_amount",
+    "written_off_principal_amount",
+    "sold_principal_amount",
+    "is_early_settled",
+    "early_settled_on",
+    "is_refinanced",
+    "is_fpd30",
+    "known_at",
+)
+INSTALLMENT_COLUMNS = (
+    "as_of_on",
+    "installment_id",
+    "contract_number",
+    "client_id",
+    "installment_number",
+    "due_date",
+    "original_due_date",
+    "next_due_on",
+    "principal_due_amount",
+    "interest_due_amount",
+    "fee_due_amount",
+    "due_amount",
+    "paid_amount",
+    "paid_principal_amount",
+    "unpaid_amount",
+    "penalty_amount",
+    "settled_on",
+    "days_late",
+    "is_due",
+    "is_late",
+    "is_skip_eligible",
+    "is_skipped",
+    "is_paid_early",
+    "state",
+)
+
+
+class Positions(NamedTuple):
+    """What was known at each as-of date. Every table has the column as_of_on.
+
+    Attributes:
+        contracts: grain (as_of_on, contract_number).
+        installments: grain (as_of_on, installment_id).
+        repayments: grain (as_of_on, repayment_id, allocation_number).
+        penalties: grain (as_of_on, installment_id, penalty_id).
+        regions: grain (as_of_on, client_id).
+        events: status events, grain (as_of_on, contract_number, event_key).
+        arrears: runs of days past due, grain (as_of_on, contract_number, installment_id, first_on).
+    """
+
+    contracts: ir.Table
+    installments: ir.Table
+    repayments: ir.Table
+    penalties: ir.Table
+    regions: ir.Table
+    events: ir.Table
+    arrears: ir.Table
+
+
+Keep = Callable[[ir.Table], ir.Table]
+
+
+def in_engine(table: ir.Table) -> ir.Table:
+    """Compute a table now and keep it in the engine for as long as an expression refers to it."""
+    return table.cache()
+
+
+def positions(staged: Staged, as_ofs: ir.Table, terms: Terms, keep: Keep = in_engine) -> Positions:
+    """Work out all positions at each date; see Positions for the grains.
+
+    As one expression the whole is megabytes of SQL and takes the engine's compiler longer than the engine. So the steps that several
+    others read are kept; `keep=lambda table: table` leaves everything an expression.
+
+    Args:
+        staged: the staging tables.
+        as_ofs: as_of_on, known_until; of `warehouse.clock.as_of_dates`.
+        terms: what the lender sets about its definitions.
+        keep: what to do with a step that several others read.
+    """
+    all_eras = keep(eras(staged, as_ofs))
+    dates = keep(era_dates(all_eras, as_ofs))
+    book = ledger(staged, all_eras, keep)
+    allocated = keep(allocations(book, terms))
+    schedule = keep(settled_installments(book, allocated, terms))
+    held = keep(held_contracts(staged, schedule, allocated, dates, as_ofs))
+    events = keep(status_events(contract_versions(staged.contracts), staged.contract_status_history, held, as_ofs, terms))
+    spells = keep(status_spells(events))
+    contracts = keep(contracts_at(held, spells, staged.installments))
+    penalties = keep(penalties_at(schedule, book.charges, dates, contracts))
+    rows = keep(with_penalties(installments_at(payment_steps(schedule, allocated), dates, contracts, terms), penalties))
+    return Positions(
+        contracts=keep(with_amounts(contracts, rows, allocated).select(CONTRACT_COLUMNS)),
+        installments=rows.select(INSTALLMENT_COLUMNS),
+        repayments=repayments_at(allocated, book.cancelled, dates, contracts),
+        penalties=penalties,
+        regions=regions_at(staged, as_ofs),
+        events=events,
+        arrears=keep(arrears(rows, spells)),
+    )
+
+
+def peak_dpd(positions: Positions, windows: ir.Table) -> ir.Table:
+    """The greatest dpd of each contract on the days of each window; `warehouse.curated.peaks.peaks_in` says how."""
+    return peaks_in(windows, positions.arrears)

@@ -1,0 +1,41 @@
+"""Small expressions that the curated functions share: exact money in cents, conditional values, lookups."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+import ibis
+import ibis.expr.types as ir
+
+from warehouse.table import MONEY
+
+ZERO = ibis.literal(Decimal("0.00"), MONEY)
+
+
+def filled(amount: ir.DecimalValue) -> ir.DecimalValue:
+    """A missing part of an amount is 0."""
+    return amount.fill_null(ZERO).cast(MONEY)
+
+
+def to_cents(amount: ir.DecimalValue) -> ir.IntegerValue:
+    """Money as whole cents."""
+    return (amount * 100).cast("int64")
+
+
+def from_cents(cents: ir.IntegerValue) -> ir.DecimalValue:
+    """Whole cents as money; multiplied, since a division of decimals would pass through floating point."""
+    hundredths = cents.cast("decimal(20, 2)") * ibis.literal(Decimal("0.01"), "decimal(3, 2)")
+    return hundredths.cast(MONEY)
+
+
+def when(condition: ir.BooleanValue, value: ir.Value) -> ir.Value:
+    """The value where the condition holds, else null."""
+    return ibis.ifelse(condition, value, ibis.null())
+
+
+def lookup(left: ir.Table, right: ir.Table, key: Iterable[str]) -> ir.Table:
+    """Left join on equal columns, without the right table's copy of them.
+
+    Grain: as the left table, if the right one is unique by the key.
+    """
+    key = tuple(key)
+    return left.left_join(right, key).drop(*(f"{name}_right" for name in key))
