@@ -5,6 +5,7 @@ standard output, progress to standard error. Libraries are imported inside the c
 """
 
 import argparse
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -12,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 Add = Callable[[str, str, str], argparse.ArgumentParser]
-DONE, FAILED, WRONG_USAGE, PARTIAL = 0, 1, 2, 3
+DONE, FAILED, WRONG_USAGE = 0, 1, 2  # and 3, of an ingest with rejected files
 
 
 def _day(text: str) -> date:
@@ -82,6 +83,7 @@ def _add_reading(add: Add) -> None:
     shape = sql.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="one JSON object with columns and rows")
     shape.add_argument("--csv", action="store_true", help="comma-separated values")
+    add("key", "running:key", "make an API key for the scoring endpoint")
     quarantine = add("quarantine", "reading:quarantine", "rows that broke a rule, with reasons")
     quarantine.add_argument("action", choices=["list"])
     quarantine.add_argument("--limit", type=int, default=50, metavar="N")
@@ -107,6 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     from warehouse.settings import Settings, SettingsError
 
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         settings = Settings.from_env()
     except SettingsError as error:

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import dagster as dg
 
+from warehouse.ingest import IngestResult
 from warehouse.lake import Candidate, Lake, Release
 from warehouse.settings import Settings
 
@@ -18,6 +19,7 @@ class Platform:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.ingested: IngestResult | None = None  # what the last intake step of this process did, for the command that ran it
 
     @cached_property
     def lake(self) -> Lake:
@@ -29,9 +31,12 @@ class Platform:
         return self.lake.candidate("release", candidate_id(context))
 
     def current_release(self) -> Release | None:
-        """The release, if it was built from the newest intake; None when there is something to build."""
+        """The release, if it was built from the staging tables of now; None when there is something to build."""
         release, intake = self.lake.release(), self.lake.intake()
-        return release if release and intake and release.intake == intake.release.release_id else None
+        if release is None or intake is None:
+            return None
+        staged = {name: snapshot for name, snapshot in intake.release.tables.items() if name.startswith("staging.")}
+        return release if staged.items() <= release.tables.items() else None
 
     def business_date(self) -> date:
         """The last business date that was delivered.
@@ -50,6 +55,13 @@ class NoDelivery(RuntimeError):
 
     def __init__(self) -> None:
         super().__init__("no delivery yet; run lending ingest PATH --business-date D")
+
+
+class DeliveryRefused(dg.Failure):
+    """A delivery was not taken; trying again would not change that."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(description=message, allow_retries=False)
 
 
 def candidate_id(context: dg.AssetExecutionContext) -> str:

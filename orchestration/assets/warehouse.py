@@ -6,14 +6,14 @@ import dagster as dg
 
 from orchestration.checks import contract_check, contract_result, key, table_asset
 from orchestration.partitions import days_of
-from orchestration.resources import Platform, candidate_id
+from orchestration.resources import DeliveryRefused, Platform, candidate_id
 from warehouse.build import build_curated, build_marts
 from warehouse.curated import CURATED
 from warehouse.ingest import ingest_delivery
 from warehouse.lake import Candidate
 from warehouse.marts import LOAN_DISTRIBUTION_BY_REGION, PORTFOLIO_BY_REGION_MONTH
 from warehouse.sources import SOURCES
-from warehouse.staging.ledger import DELIVERY_LEDGER
+from warehouse.staging.ledger import DELIVERY_LEDGER, unbalanced
 from warehouse.staging.quarantine import QUARANTINE
 from warehouse.table import TableSpec
 
@@ -62,12 +62,12 @@ def intake_asset(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         (day,) = days_of(context)
         path = config.path or str(platform.settings.landing / day.isoformat())
         result = ingest_delivery(platform.lake, platform.settings, path, day, candidate_id(context), allow_partial=config.allow_partial)
-        for line in result.lines():
-            context.log.info(line)
-        pinned = platform.lake.intake()
+        platform.ingested = result
+        if result.error is not None:
+            raise DeliveryRefused(result.error)
+        context.log.info(result.message)
         for spec in (*RAW, *STAGING, *OPS):
-            rows = pinned.table(spec.name).count().to_pyarrow().as_py() if pinned else 0
-            yield dg.MaterializeResult(asset_key=key(spec), metadata={"dagster/row_count": rows})
+            yield dg.MaterializeResult(asset_key=key(spec), metadata=result.metadata(spec.name))
         yield conservation_result(platform)
 
     return intake
@@ -89,8 +89,7 @@ def conservation_result(platform: Platform) -> dg.AssetCheckResult:
     if intake is None:
         return dg.AssetCheckResult(check_name="conservation", asset_key=key(DELIVERY_LEDGER), passed=True, description="no file yet")
     ledger = intake.table(DELIVERY_LEDGER.name)
-    parts = ledger.accepted + ledger.duplicate + ledger.quarantined + ledger.parked + ledger.rejected
-    wrong = ledger.filter(ledger.rows_in != parts).count().to_pyarrow().as_py()
+    wrong = unbalanced(ledger).count().to_pyarrow().as_py()
     files = ledger.count().to_pyarrow().as_py()
     return dg.AssetCheckResult(
         check_name="conservation",

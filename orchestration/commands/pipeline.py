@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from warehouse.settings import Settings
 def ingest(arguments: argparse.Namespace, settings: Settings) -> int:
     """Take a delivery and print what became of the rows of each file."""
     from orchestration.commands.runs import Runner
+    from orchestration.resources import DeliveryRefused
 
     day = arguments.business_date
     if day < settings.first_business_date:
@@ -24,8 +26,18 @@ def ingest(arguments: argparse.Namespace, settings: Settings) -> int:
         return WRONG_USAGE
     runner = Runner(settings)
     config = {"path": str(arguments.path.absolute()), "allow_partial": arguments.allow_partial}
-    runner.run("ingest", [day], {"intake": config})
-    return 0
+    with suppress(DeliveryRefused):  # the result says why
+        runner.run("ingest", [day], {"intake": config})
+    result = runner.platform.ingested
+    if result is None:
+        raise RuntimeError("the intake ended without a result")
+    if arguments.json:
+        print(json.dumps(result.as_json()))
+    else:
+        print("\n".join([*(file.line() for file in result.files), "" if result.error else result.message]).rstrip())
+        if result.error:
+            print(f"lending ingest: {result.error}", file=sys.stderr)
+    return result.exit_code
 
 
 def build(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from contextlib import ExitStack
+from dataclasses import replace
 
 from orchestration import processes
 from warehouse.settings import Settings
@@ -39,6 +40,17 @@ def serve(arguments: argparse.Namespace, settings: Settings) -> int:
     by_name = {server.name: server for server in processes.servers(settings)}
     server = by_name[arguments.server]
     os.execve(server.command[0], server.command, {**settings.process_environment(), **server.variables})  # noqa: S606
+
+
+def key(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Make an API key: it is printed once, its digest is added to the ones that this home remembers."""
+    from serving.auth import new_key
+
+    made, digest = new_key()
+    replace(settings, api_key_sha256=(*settings.api_key_sha256, digest)).remember("LENDING_API_KEY_SHA256")
+    print(made)
+    print("only its hash is stored; start the endpoint again to use it", file=sys.stderr)
+    return 0
 
 
 def simulate(arguments: argparse.Namespace, settings: Settings) -> int:
