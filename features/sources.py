@@ -1,0 +1,69 @@
+"""Feast sources: tables of the lake, by name. Which files they consist of is decided when they are read, by the pinned release.
+
+`ReleasedTables` is the resolver that the offline store calls; a store that it was given to reads one release for as long as it lives.
+"""
+
+from functools import cached_property, lru_cache
+
+import ibis.expr.types as ir
+from feast.data_source import DataSource
+
+from features.parquet_source import ParquetSource
+from features.tables import CLIENT_REPAYMENT_SPEC
+from warehouse.lake import Lake, Pinned
+from warehouse.settings import Settings
+
+client_repayment_source = ParquetSource(
+    name="client_repayment",
+    table=CLIENT_REPAYMENT_SPEC.name,
+    timestamp_field="event_timestamp",
+    created_timestamp_column="created_timestamp",
+    one_row_per_key_and_time=True,  # audited before each publish; both times are the end of the as-of date
+    description=CLIENT_REPAYMENT_SPEC.description,
+    owner="credit-risk",
+    tags={"layer": CLIENT_REPAYMENT_SPEC.layer},
+)
+
+
+class ReleasedTables:
+    """Turns a source into the table of one release of the lake."""
+
+    def __init__(self, settings: Settings, release_id: int | None = None, lake: Lake | None = None) -> None:
+        """Name the release; the lake is opened and pinned when the first table is read.
+
+        Args:
+            settings: where the lake is.
+            release_id: the release to read; None for the current one at the first read.
+            lake: an open lake to share.
+        """
+        self._settings = settings
+        self._release_id = release_id
+        self._lake = lake
+
+    @cached_property
+    def pinned(self) -> Pinned:
+        """The release that all reads of this resolver see.
+
+        Raises:
+            NoRelease: nothing was published yet, or not that release.
+        """
+        return (self._lake or Lake(self._settings)).at(self._release_id)
+
+    def __call__(self, source: DataSource) -> ir.Table | None:
+        """The rows of a source; None if it is no table of a lake.
+
+        Raises:
+            UnknownTable: the release does not hold the table.
+        """
+        return self.pinned.table(source.table) if isinstance(source, ParquetSource) else None
+
+
+def released_table(source: DataSource) -> ir.Table | None:
+    """The resolver of the `feast` command, which names it in feature_store.yaml: the current release of the environment's lake."""
+    return _of_environment(Settings.from_env())(source)
+
+
+@lru_cache(maxsize=1)
+def _of_environment(settings: Settings) -> ReleasedTables:
+    """One resolver for a process, so that the lake is opened once."""
+    return ReleasedTables(settings)
