@@ -41,7 +41,7 @@ def test_nothing_is_published_before_the_first_release(lake: Lake) -> None:
     assert lake.release() is None
     assert lake.releases() == []
     assert lake.intake() is None
-    with pytest.raises(NoRelease, match="^no release yet; run lending build$"):
+    with pytest.raises(NoRelease, match=r"^no release yet; run lending build$"):
         lake.at()
 
 
