@@ -52,7 +52,7 @@ def load(settings: Settings, lake: Lake, release_id: int | None = None, indeterm
     as_good = settings.train_indeterminate_as_good if indeterminate_as_good is None else indeterminate_as_good
     rows, cohorts = outcome_rows(lake, pinned, settings.terms, as_good)
     check_outcomes(pc.sum(rows.column("is_default")).as_py() or 0, cohorts)
-    store = feature_store(settings, pinned.release.release_id)
+    store = feature_store(settings, pinned.release.release_id, lake)
     features = declared_features(store)
     table = with_features(store, canonical(rows), features)
     return TrainingSet(
@@ -74,13 +74,12 @@ def outcome_rows(lake: Lake, pinned: Pinned, terms: Terms, indeterminate_as_good
     staged, label_on = Staged.read(pinned.table), pinned.release.business_date
     first = lake.con.to_pyarrow(staged.contracts.start_date.min()).as_py()
     cohorts = [] if first is None else mature_cohorts(first, label_on)
-    events = pinned.table("curated.fact_contract_status")
     outcome = positions(staged, as_of_dates([label_on], terms.time_zone), terms)
     parts = []
     for place in range(0, len(cohorts), COHORTS_AT_ONCE):
         at = positions(staged, as_of_dates(cohorts[place : place + COHORTS_AT_ONCE], terms.time_zone), terms)
         clients = spine(at, terms.time_zone)
-        labelled = labels(scope(at, clients), outcome, events, label_on, indeterminate_as_good)
+        labelled = labels(scope(at, clients), outcome, outcome.events, label_on, indeterminate_as_good)
         parts.append(lake.con.to_pyarrow(clients.inner_join(labelled, SPINE_KEY).select(*OUTCOME_COLUMNS)))
     rows = pa.concat_tables(parts) if parts else OUTCOME_SCHEMA.empty_table()
     return rows.cast(OUTCOME_SCHEMA), sorted(set(rows.column("as_of_on").to_pylist()))

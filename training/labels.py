@@ -13,6 +13,7 @@ from ibis import _
 from training.spine import KEY
 from warehouse.clock import add_months, month_end, month_ends
 from warehouse.curated.positions import Positions, peak_dpd
+from warehouse.curated.values import lookup
 from warehouse.terms import DEFAULT_DPD, INDETERMINATE_DPD, MATURITY_DAYS, OUTCOME_MONTHS
 
 IMMATURE, REACHED_90, WRITTEN_OFF, SOLD, INDETERMINATE = "immature", "dpd_90", "written_off", "sold", "indeterminate"
@@ -32,7 +33,7 @@ def labels(members: ir.Table, outcome: Positions, events: ir.Table, label_on: da
     Args:
         members: spine.scope.
         outcome: positions on the label date.
-        events: status events known on the label date: contract_number, status, status_date, known_at.
+        events: status events known on the label date, such as outcome.events: contract_number, status, status_date, known_at.
         label_on: the label date, up to which all knowledge counts.
         indeterminate_as_good: count a worst dpd of 30 to 89 as good instead of leaving the row out; for sensitivity runs.
 
@@ -40,12 +41,8 @@ def labels(members: ir.Table, outcome: Positions, events: ir.Table, label_on: da
         as_of_on, client_id, max_dpd (worst day of the window, null if immature), is_default int8?, label_reason text? (REASONS; null for a
         good client).
     """
-    facts = (
-        members.group_by(KEY)
-        .aggregate(window_end_on=_.window_end_on.max())
-        .left_join(_worst_day(members, outcome, label_on), KEY, rname="")
-        .left_join(_losses(members, events), KEY, rname="")
-    )
+    clients = members.group_by(KEY).aggregate(window_end_on=_.window_end_on.max())
+    facts = lookup(lookup(clients, _worst_day(members, outcome, label_on), KEY), _losses(members, events), KEY)
     is_mature = _is_mature(facts.window_end_on, label_on)
     max_dpd = facts.max_dpd.fill_null(0)
     reason = ibis.cases(
@@ -84,7 +81,8 @@ def _worst_day(members: ir.Table, outcome: Positions, label_on: date) -> ir.Tabl
 
 def _losses(members: ir.Table, events: ir.Table) -> ir.Table:
     """Write-offs and sales by the window's end that were not yet known on the month end."""
-    happened = members.inner_join(events, "contract_number").filter(
+    known = events.select("contract_number", "status", "status_date", "known_at")
+    happened = members.inner_join(known, "contract_number").filter(
         _.status_date <= _.window_end_on,
         (_.status_date > _.as_of_on) | (_.known_at > _.event_timestamp),
     )
