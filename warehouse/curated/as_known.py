@@ -36,3 +36,13 @@ def as_known(versions: ir.Table, as_ofs: ir.Table) -> ir.Table:
         as_of_on, known_until and all columns of the versions. Event dates are not looked at.
     """
     return as_ofs.join(versions, is_current(versions, as_ofs.known_until)).filter(~_.is_deleted)
+
+
+def as_named(staged: ir.Table, key: str, as_ofs: ir.Table) -> ir.Table:
+    """Reference rows at each as-of date: of every key the newest known values, deleted or not.
+
+    A deleted region or product still names what refers to it; otherwise a deletion would move the history of its loans to Unknown.
+
+    Grain: one row per (as_of_on, key).
+    """
+    return as_known(with_known_to(staged.filter(~_.is_deleted), key), as_ofs)

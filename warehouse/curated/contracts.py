@@ -9,7 +9,7 @@ import ibis.expr.types as ir
 from ibis import _
 
 from warehouse.clock import add_months_on
-from warehouse.curated.as_known import as_known, with_known_to
+from warehouse.curated.as_known import as_known, as_named
 from warehouse.curated.ledger import ERA
 from warehouse.curated.spells import status_at
 from warehouse.curated.staged import Staged
@@ -86,8 +86,8 @@ def product_types(staged: Staged, as_ofs: ir.Table) -> ir.Table:
 
     Grain: one row per (as_of_on, product_code).
     """
-    products = as_known(with_known_to(staged.products, "product_code"), as_ofs).select("as_of_on", "product_code", "product_type_id")
-    types = as_known(with_known_to(staged.product_types, "product_type_id"), as_ofs).select("as_of_on", "product_type_id", is_held=True)
+    products = as_named(staged.products, "product_code", as_ofs).select("as_of_on", "product_code", "product_type_id")
+    types = as_named(staged.product_types, "product_type_id", as_ofs).select("as_of_on", "product_type_id", is_held=True)
     return lookup(products, types, ("as_of_on", "product_type_id")).select(
         "as_of_on",
         "product_code",

@@ -8,7 +8,7 @@ import ibis.expr.types as ir
 from ibis import _
 
 from warehouse.clock import BEGINNING, days_between, end_of_day_at
-from warehouse.curated.as_known import as_known, is_current, with_known_to
+from warehouse.curated.as_known import as_named, is_current, with_known_to
 from warehouse.curated.staged import Staged
 from warehouse.curated.values import lookup
 from warehouse.terms import UNKNOWN, Terms
@@ -88,12 +88,12 @@ def regions_on(asked: ir.Table, day: str, staged: Staged, as_ofs: ir.Table, term
 def current_map(staged: Staged, as_ofs: ir.Table) -> ir.Table:
     """The region that each region is part of today: its successor, that one's successor, and so on.
 
-    Grain: one row per (as_of_on, region_id) held.
+    Grain: one row per (as_of_on, region_id) named by a delivery.
 
     Returns:
         as_of_on, region_id, region_current_map_id. Regions that succeed each other in a circle, and chains of more than 8, stop there.
     """
-    held = as_known(with_known_to(staged.regions, "region_id"), as_ofs)
+    held = as_named(staged.regions, "region_id", as_ofs)
     steps = held.select("as_of_on", region_current_map_id="region_id", successor="successor_region_id")
     rows = held.select("as_of_on", "region_id", region_current_map_id="region_id")
     for _step in range(MAX_SUCCESSIONS):
@@ -104,8 +104,8 @@ def current_map(staged: Staged, as_ofs: ir.Table) -> ir.Table:
 
 
 def _named(rows: ir.Table, staged: Staged, as_ofs: ir.Table) -> ir.Table:
-    """Replace regions that are empty or not held at the date by Unknown."""
-    held = as_known(with_known_to(staged.regions, "region_id"), as_ofs).select("as_of_on", "region_id", is_held=True)
+    """Replace regions that are empty or that no delivery known at the date has named by Unknown."""
+    held = as_named(staged.regions, "region_id", as_ofs).select("as_of_on", "region_id", is_held=True)
     return (
         lookup(rows, held, ("as_of_on", "region_id"))
         .mutate(region_id=ibis.ifelse(_.is_held.notnull(), _.region_id, UNKNOWN))

@@ -7,9 +7,9 @@ to know whether it came.
 from collections.abc import Callable
 from typing import NamedTuple
 
-import ibis
 import ibis.expr.types as ir
 
+from warehouse.curated.values import literal_rows
 from warehouse.sources import SOURCES
 
 
@@ -43,5 +43,5 @@ class Staged(NamedTuple):
             except KeyError:
                 if source.mandatory:
                     raise
-                found[source.name] = ibis.memtable([], schema=source.staging_spec().ibis_schema())
+                found[source.name] = literal_rows([], source.staging_spec().ibis_schema())
         return cls(**found)

@@ -1,10 +1,11 @@
 """Small expressions that the curated functions share: exact money in cents, conditional values, lookups."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
 
 from warehouse.table import MONEY
 
@@ -39,3 +40,14 @@ def lookup(left: ir.Table, right: ir.Table, key: Iterable[str]) -> ir.Table:
     """
     key = tuple(key)
     return left.left_join(right, key).drop(*(f"{name}_right" for name in key))
+
+
+def literal_rows(rows: Sequence[Mapping[str, object]], schema: ibis.Schema) -> ir.Table:
+    """Rows written in code as a table; through Arrow, since pandas has no missing decimal."""
+    return ibis.memtable(pa.Table.from_pylist(list(rows), schema=schema.to_pyarrow()))
+
+
+def with_row(table: ir.Table, row: Mapping[str, object], schema: ibis.Schema) -> ir.Table:
+    """Add one row written in code to a table, whatever either side promises about nulls."""
+    nullable = ibis.schema({name: dtype(nullable=True) for name, dtype in schema.items()})
+    return table.cast(nullable).union(literal_rows([row], schema).cast(nullable))

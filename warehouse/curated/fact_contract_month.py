@@ -1,0 +1,142 @@
+"""curated.fact_contract_month: every running contract at each month end, by what was known then.
+
+A row is never restated by a later fact. A contract whose end became known later than it happened therefore has one last row, in the
+month in which it became known.
+"""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import ibis
+import ibis.expr.types as ir
+from ibis import _
+
+from warehouse.clock import month_end, months_between
+from warehouse.curated.positions import Positions, peak_dpd
+from warehouse.curated.statuses import AT
+from warehouse.curated.values import filled, lookup
+from warehouse.table import MONEY, TableSpec, columns
+from warehouse.terms import DPD_BUCKETS, STATUSES, UNKNOWN
+
+FACT_CONTRACT_MONTH = TableSpec(
+    name="curated.fact_contract_month",
+    description="Contracts at month ends (and the business date in the open month), as known then.",
+    grain=("contract_number", "month_on"),
+    columns=columns(
+        (
+            ("contract_number", "string", "Contract key."),
+            ("month_on", "date", "Last day of the month."),
+            ("client_id", "string", "Client who owes the loan."),
+            ("product_code", "string", "Product sold."),
+            ("product_type_id", "string", "Kind of product."),
+            ("as_of_on", "date", "The month's last day, or the business date in the open month."),
+            ("status", "string", "Status then.", {"values": STATUSES}),
+            ("dpd", "int64", "Days past due then.", {"bounds": (0, None)}),
+            ("dpd_bucket", "string", "Bucket of dpd.", {"values": tuple(name for name, _from in DPD_BUCKETS)}),
+            ("max_dpd", "int64", "Greatest days past due on a day of the month.", {"bounds": (0, None)}),
+            ("mob", "int64", "Months on book; 0 in the month of disbursement.", {"bounds": (0, None)}),
+            ("outstanding_principal_amount", MONEY, "Principal not paid back, of an open contract.", {"bounds": (0, None)}),
+            ("overdue_amount", MONEY, "Due before as_of_on and unpaid, of an open contract.", {"bounds": (0, None)}),
+            ("due_amount", MONEY, "Of due installments with a due date in the month.", {"bounds": (0, None)}),
+            ("paid_amount", MONEY, "Paid on these by then, without penalty.", {"bounds": (0, None)}),
+            ("penalty_amount", MONEY, "Penalties dated in the month.", {"bounds": (0, None)}),
+            ("written_off_principal_amount", MONEY, "Principal not paid back at the write-off.", {"bounds": (0, None)}),
+            ("region_at_origination_id", "string", "Region of the client on the start date."),
+            ("region_as_of_month_id", "string", "Region of the client then."),
+            ("region_current_map_id", "string", "What that region belongs to on the release's business date, after mergers."),
+        )
+    ),
+    partition_by="month_on",
+)
+
+
+def contract_months(days: Sequence[date]) -> ir.Table:
+    """The months that some as-of dates stand for.
+
+    Grain: one row per as_of_on.
+
+    Args:
+        days: month ends, and the business date for the open month.
+
+    Returns:
+        as_of_on, month_on (last day), before_on (last day of the month before).
+    """
+    rows = [{"as_of_on": day, "month_on": month_end(day), "before_on": day.replace(day=1) - timedelta(days=1)} for day in days]
+    return ibis.memtable(rows, schema={"as_of_on": "date", "month_on": "date", "before_on": "date"})
+
+
+def fact_contract_month(then: Positions, months: ir.Table, origins: ir.Table, current_map: ir.Table) -> ir.Table:
+    """Contracts that were running in each month, as known at its end.
+
+    Grain: one row per (contract_number, month_on).
+
+    Args:
+        then: positions as of every as_of_on and before_on of the months.
+        months: of contract_months.
+        origins: as_of_on, client_id, start_date, region_id; of `warehouse.curated.regions.regions_on`.
+        current_map: region_id, region_current_map_id, as known at the release's business date.
+
+    Returns:
+        the columns of FACT_CONTRACT_MONTH.
+    """
+    rows = _running(then.contracts, months)
+    valued = lookup(lookup(_peaks(then, rows), _due_in_month(then, months), AT), _penalties_in_month(then, months), AT)
+    placed = lookup(
+        lookup(valued, origins.rename(region_at_origination_id="region_id"), ("as_of_on", "client_id", "start_date")),
+        then.regions.rename(region_as_of_month_id="region_id"),
+        ("as_of_on", "client_id"),
+    ).mutate(
+        region_at_origination_id=_.region_at_origination_id.fill_null(UNKNOWN),
+        region_as_of_month_id=_.region_as_of_month_id.fill_null(UNKNOWN),
+    )
+    mapped = lookup(placed, current_map.rename(region_as_of_month_id="region_id"), ("region_as_of_month_id",))
+    return mapped.mutate(
+        dpd_bucket=dpd_bucket(_.dpd),
+        mob=months_between(_.as_of_on, _.start_date),
+        due_amount=filled(_.due_amount),
+        paid_amount=filled(_.paid_amount),
+        penalty_amount=filled(_.penalty_amount),
+        region_current_map_id=_.region_current_map_id.fill_null(_.region_as_of_month_id),
+    ).select(FACT_CONTRACT_MONTH.column_names)
+
+
+def dpd_bucket(dpd: ir.IntegerValue) -> ir.StringValue:
+    """The bucket of days past due; a bucket begins at its lower edge."""
+    worst_first = sorted(DPD_BUCKETS, key=lambda bucket: -bucket[1])
+    return ibis.cases(*((dpd >= lower, name) for name, lower in worst_first[:-1]), else_=worst_first[-1][0])
+
+
+def _running(contracts: ir.Table, months: ir.Table) -> ir.Table:
+    """Started contracts that had not ended before the month, or of which the month before did not know that they had."""
+    before = contracts.select(before_on="as_of_on", contract_number="contract_number", had_ended=_.ended_on.notnull())
+    return lookup(contracts.join(months, "as_of_on"), before, ("before_on", "contract_number")).filter(
+        _.is_started,
+        _.ended_on.isnull() | (_.ended_on > _.before_on) | ~_.had_ended.fill_null(False),
+    )
+
+
+def _peaks(then: Positions, rows: ir.Table) -> ir.Table:
+    """Add the greatest dpd of the month's days up to as_of_on."""
+    windows = rows.mutate(from_on=_.before_on, to_on=_.as_of_on)
+    return peak_dpd(then, windows)
+
+
+def _due_in_month(then: Positions, months: ir.Table) -> ir.Table:
+    """Due and paid amounts of due installments with a due date in the month, per contract."""
+    return (
+        then.installments.filter(_.is_due)
+        .join(months, "as_of_on")
+        .filter(_.due_date > _.before_on)
+        .group_by(AT)
+        .agg(due_amount=_.due_amount.sum().cast(MONEY), paid_amount=_.paid_amount.sum().cast(MONEY))
+    )
+
+
+def _penalties_in_month(then: Positions, months: ir.Table) -> ir.Table:
+    """Penalties dated in the month, per contract."""
+    return (
+        then.penalties.join(months, "as_of_on")
+        .filter(_.penalty_on > _.before_on)
+        .group_by(AT)
+        .agg(penalty_amount=_.penalty_amount.sum().cast(MONEY))
+    )
