@@ -148,6 +148,7 @@ class Candidate:
             PublishConflict: another run has published one of the staged tables since this candidate's base.
             CandidateClosed: it was dropped meanwhile.
         """
+        self._refresh()
         if self.is_published:
             return self._finish(self._published())
         staged = self._publishable()
@@ -190,8 +191,15 @@ class Candidate:
 
     def _reopen(self) -> None:
         """Start over on the current head when the last write of this run is published already or was dropped."""
+        self._refresh()
         if self.row.status != OPEN:
             self._rebase(self._lake.restart_candidate(self.kind, self.run_id))
+
+    def _refresh(self) -> None:
+        """See what other processes did to the candidate: published it, dropped it, started it over."""
+        row = self._lake.candidates.get(self.kind, self.run_id)
+        if row is not None and row != self.row:
+            self._rebase(row)
 
     def _base_tables(self) -> dict[str, int]:
         tables = dict(self.base.tables) if self.base else {}
@@ -204,7 +212,7 @@ class Candidate:
 
     def _publishable(self) -> dict[str, StagedTable]:
         if self.row.status != OPEN:
-            raise CandidateClosed(f"candidate {self.run_id} was discarded; stage its tables again")
+            raise CandidateClosed(f"candidate {self.run_id} was discarded, or dropped by lending gc; stage its tables again")
         staged = self.staged()
         if not staged:
             raise LakeError(f"run {self.run_id} staged no table: there is nothing to publish")

@@ -137,21 +137,21 @@ class Catalog:
         return table
 
 
-def retried(commit: Callable[[], T]) -> T:
+def retried(commit: Callable[[], T], attempts: int = COMMIT_ATTEMPTS) -> T:
     """Run a commit again while a writer that does not hold our lock gets in between.
 
     Raises:
-        CommitFailedException: it still fails after COMMIT_ATTEMPTS attempts.
+        CommitFailedException: it still fails at the last attempt.
         ValueError: the commit is wrong for another reason than its sequence number.
     """
-    for attempt in range(COMMIT_ATTEMPTS):
+    for attempt in range(attempts):
         try:
             return commit()
         except CommitFailedException:
-            if attempt == COMMIT_ATTEMPTS - 1:
+            if attempt == attempts - 1:
                 raise
         except ValueError as error:
-            if "sequence number" not in str(error) or attempt == COMMIT_ATTEMPTS - 1:
+            if "sequence number" not in str(error) or attempt == attempts - 1:
                 raise
         time.sleep(min(0.02 * 2**attempt, 1.0))
     raise AssertionError("unreachable")
