@@ -3,7 +3,7 @@
 A loan is one contract with equal installments of 100 (90 principal, 10 interest); what a test does not name is ordinary.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -11,12 +11,12 @@ from typing import Any
 from ibis.backends import BaseBackend
 
 from features.tables import client_repayment
+from tests.conftest import stored
 from warehouse.terms import Terms
 
 INSTALLMENT = 100
 
 Rows = dict[str, list[dict[str, Any]]]
-Stage = Callable[[Mapping[str, Sequence[Mapping[str, Any]]]], Any]
 
 
 def d(text: str) -> date:
@@ -84,8 +84,8 @@ def book(*parts: Rows) -> Rows:
     return rows
 
 
-def feature_rows(con: BaseBackend, stage: Stage, rows: Rows, days: Iterable[str], terms: Terms) -> dict[tuple[str, str], dict[str, Any]]:
+def feature_rows(con: BaseBackend, rows: Rows, days: Iterable[str], terms: Terms) -> dict[tuple[str, str], dict[str, Any]]:
     """Feature rows by (client, as-of date), without the wall clock."""
-    table = client_repayment(stage(rows), [d(day) for day in days], terms).drop("computed_at")
+    table = client_repayment(stored(con, rows), [d(day) for day in days], terms).drop("computed_at")
     found = con.to_pyarrow(table).to_pylist()
     return {(row["client_id"], row["as_of_on"].isoformat()): row for row in found}

@@ -86,20 +86,8 @@ BOOK = book(
 
 
 @pytest.fixture(scope="module")
-def found(con, staged_book):
-    return feature_rows(con, staged_book, BOOK, [T, "2024-03-04", "2024-03-05"], Terms())
-
-
-@pytest.fixture(scope="module")
-def staged_book():
-    from tests.conftest import staging_tables
-    from warehouse.curated.staged import Staged
-
-    def build(rows):
-        tables = staging_tables(rows)
-        return Staged.read(lambda name: tables[name.removeprefix("staging.")])
-
-    return build
+def found(con):
+    return feature_rows(con, BOOK, [T, "2024-03-04", "2024-03-05"], Terms())
 
 
 COUNTED = {

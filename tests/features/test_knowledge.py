@@ -13,11 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from features.tables import CLIENT_REPAYMENT_SPEC, client_repayment
-from tests.conftest import STAGING, staging_tables
+from tests.conftest import STAGING, stored
 from tests.oracles.ledger import KEYS, Row
 from tests.strategies import Case, cases
 from warehouse.clock import end_of_day
-from warehouse.curated.staged import Staged
 from warehouse.terms import Terms
 
 TERMS = Terms()
@@ -37,9 +36,7 @@ Rows = Mapping[str, Sequence[Row]]
 
 def answers(con: Any, rows: Rows, days: Sequence[date]) -> list[dict[str, Any]]:
     """Feature rows of some dates, in the order of their key, without the wall clock."""
-    tables = staging_tables(rows)
-    staged = Staged.read(lambda name: tables[name.removeprefix("staging.")])
-    table = client_repayment(staged, days, TERMS).drop("computed_at").order_by("as_of_on", "client_id")
+    table = client_repayment(stored(con, rows), days, TERMS).drop("computed_at").order_by("as_of_on", "client_id")
     return con.to_pyarrow(table).to_pylist()
 
 
@@ -108,9 +105,7 @@ def test_values_keep_their_declared_bounds_and_nulls(con, case: Case):
 
 
 def test_no_rows_give_a_typed_empty_table(con):
-    tables = staging_tables({})
-    staged = Staged.read(lambda name: tables[name.removeprefix("staging.")])
-    found = con.to_pyarrow(client_repayment(staged, [date(2024, 2, 29)], TERMS))
+    found = con.to_pyarrow(client_repayment(stored(con, {}), [date(2024, 2, 29)], TERMS))
     assert found.num_rows == 0
     assert found.column_names == list(CLIENT_REPAYMENT_SPEC.column_names)
     schema = CLIENT_REPAYMENT_SPEC.ibis_schema().to_pyarrow()
