@@ -41,7 +41,7 @@ class Contract:
     def dpd(self, day: date) -> int:
         """Days past due at the end of a day."""
         there = self.standing(day)
-        if there.end_status in LOST and there.status in (*LOST, "Close"):
+        if there.status in LOST or (there.status == "Close" and there.status_before_close in LOST):
             day = there.ended_on
         elif there.status != "Active":
             return 0
@@ -69,7 +69,7 @@ class Contract:
 
     @property
     def all_settled_on(self) -> date | None:
-        return settlement_day(self.installments)
+        return settlement_day(self.installments, self.as_of)
 
     @property
     def close_reason(self) -> str | None:
@@ -167,10 +167,16 @@ class Contract:
         return [(i, c.key, c.day, c.amount) for i in self.installments for c in i.all_charges() if c.day <= self.as_of]
 
 
-def settlement_day(installments: list[Installment]) -> date | None:
-    """The day on which the last installment was settled, if there are any and all are."""
-    days = [i.settled_on for i in installments]
-    return max(days) if days and None not in days else None
+def settlement_day(installments: list[Installment], as_of: date) -> date | None:
+    """The day on which the last unsettled installment was settled, if there are any installments and all are settled.
+
+    One that the tolerance covers was never unsettled: remaining rows that a source sets to 0 do not hide an early settlement.
+    """
+    days = [i.settled_on for i in installments if not i.owes_nothing]
+    if None in days or not installments:
+        return None
+    last = max(days) if days else max(i.due_date for i in installments)
+    return last if last <= as_of else None
 
 
 class Book:
@@ -231,7 +237,7 @@ class Book:
         row = versions[-1]
         paid = allocate(installments, repayments, self.as_of)
         set_next_due(installments)
-        told = [event for event in events(versions, history, settlement_day(installments)) if event.day <= self.as_of]
+        told = [event for event in events(versions, history, settlement_day(installments, self.as_of)) if event.day <= self.as_of]
         now = standing(told, row["start_date"], self.as_of)
         contract = Contract(row, self.as_of, told, now, installments, paid, original, self.terms.grace_days)
         contract.region_at_origination_id = self.region(row["client_id"], row["start_date"])
