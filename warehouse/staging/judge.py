@@ -75,9 +75,9 @@ def judge(source: SourceTable, raw: ir.Table, files: ir.Table, held: Held, time_
     """
     rows = zoned(keep(typed(raw, source)), source, time_zone).mutate(waits=ibis.literal(""))
     referred = REFERENCES[source.name](_with_arrival(rows, files, source.name), held)
-    judged = keep(versioned(known(referred, files, source.name, time_zone), source))
+    judged = versioned(known(referred, files, source.name, time_zone), source)
     after = AFTERWARDS.get(source.name)
-    return keep(after(judged, held)) if after else judged
+    return keep(after(judged, held) if after else judged)
 
 
 def staged(judged: ir.Table, source: SourceTable) -> ir.Table:

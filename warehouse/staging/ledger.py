@@ -10,6 +10,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
+from warehouse.sources import SOURCES
 from warehouse.table import TIMESTAMP, TableSpec, columns
 
 INGESTED, REJECTED, REFUSED, UNKNOWN_FILE = "ingested", "rejected", "refused", "unknown_file"
@@ -66,6 +67,8 @@ def recounted(ledger: ir.Table, judged: Mapping[str, ir.Table]) -> ir.Table:
 
     Grain: as ops.delivery_ledger.
     """
+    if not judged:
+        return ledger
     fresh = counted(judged).rename(
         of_table="table_name", of_date="business_date", of_file="source_sha256", **{f"new_{n}": n for n in _COUNTED}
     )
@@ -95,3 +98,9 @@ def _counts(judged: ir.Table, table: str) -> ir.Table:
         .mutate(table_name=ibis.literal(table))
         .select("table_name", "business_date", "source_sha256", *_COUNTED)
     )
+
+
+def missing_tables(ledger: ir.Table) -> list[str]:
+    """Mandatory source tables that no delivery has brought yet, in the order of the sources; executes."""
+    held = set(ledger.filter(_.status == INGESTED).select("table_name").distinct().to_pyarrow()["table_name"].to_pylist())
+    return [source.name for source in SOURCES if source.mandatory and source.name not in held]

@@ -129,11 +129,10 @@ def schedule_warnings(judged: ir.Table, held: Held) -> ir.Table:
     off = compared.filter((_["count"] != _.agreed_tenor) | (_.total != _.agreed_amount)).select(
         "first_id", off_on=compared.business_date, is_count=compared["count"] != compared.agreed_tenor
     )
-    marked = judged.left_join(
-        off, [judged.installment_id == off.first_id, judged.business_date == off.off_on, judged.disposition == "accepted"]
-    )
+    marked = judged.left_join(off, [judged.installment_id == off.first_id, judged.business_date == off.off_on])
+    is_used = marked.disposition == "accepted"
     return marked.mutate(
         warnings=marked.warnings
-        + broken(marked.is_count, "installment_count", "contract_number")
-        + broken(~marked.is_count, "schedule_sum", "contract_number")
-    ).drop("off_on", "first_id", "is_count")
+        + broken(is_used & marked.is_count, "installment_count", "contract_number")
+        + broken(is_used & ~marked.is_count, "schedule_sum", "contract_number")
+    ).drop(*off.columns)

@@ -42,7 +42,9 @@ def restage(lake: Lake, candidate: Candidate, ledger: ir.Table, changed: Collect
     judged: dict[str, ir.Table] = {}
     entries = []
     for source in affected(changed):
-        raw = held_or_empty(lake, candidate, source.raw_spec())
+        if not candidate.has(source.raw_spec().name):
+            continue  # nothing was ever delivered for it
+        raw = candidate.table(source.raw_spec().name)
         rows = judge(source, raw, files, partial(_held_staging, lake, candidate), terms.time_zone, _keep)
         judged[source.name] = rows
         entries.append(quarantined(rows, raw, files, source))

@@ -7,9 +7,11 @@ compared with any other, because a value may return to an earlier one.
 
 import ibis
 import ibis.expr.types as ir
+from ibis import _
 
 from warehouse.sources import SourceTable
 from warehouse.staging.rules import broken
+from warehouse.staging.typed import PLACE
 
 HELD, NOTHING = "=", "-"  # so that no text looks like a missing value
 BETWEEN = "\x1f"
@@ -27,20 +29,38 @@ def versioned(rows: ir.Table, source: SourceTable) -> ir.Table:
     Returns:
         rows with disposition: accepted, duplicate, quarantined or parked; key_conflict is added to faults, superseded rows to notes.
     """
-    content = _content(rows, source)
-    sound = rows.mutate(content=content, is_sound=(rows.faults == "") & (rows.waits == ""))
-    judged = _across_time(_across_deliveries(_within_delivery(sound, source.key), source.key), source.key)
+    decided = _decided(_contested(rows, source), source.key)
+    joined = rows.left_join(decided, [rows[name] == decided[f"decided_{name}"] for name in PLACE])
+    is_conflict = joined.is_conflict.fill_null(False)
     disposition = ibis.cases(
-        (judged.is_conflict | (judged.faults != ""), "quarantined"),
-        (judged.waits != "", "parked"),
-        (judged.is_version, "accepted"),
+        (is_conflict | (joined.faults != ""), "quarantined"),
+        (joined.waits != "", "parked"),
+        (joined.is_version.fill_null(True), "accepted"),
         else_="duplicate",
     )
-    return judged.mutate(
+    return joined.mutate(
         disposition=disposition,
-        faults=judged.faults + broken(judged.is_conflict, "key_conflict"),
-        notes=broken(judged.is_beaten, "superseded_in_delivery") + broken(judged.is_replaced, "superseded_by_delivery"),
-    ).drop("content", "is_sound", "is_conflict", "is_beaten", "is_first", "is_replaced", "is_current", "is_version")
+        faults=joined.faults + broken(is_conflict, "key_conflict"),
+        notes=broken(joined.is_beaten, "superseded_in_delivery") + broken(joined.is_replaced, "superseded_by_delivery"),
+    ).drop(*decided.columns)
+
+
+def _contested(rows: ir.Table, source: SourceTable) -> ir.Table:
+    """Sound rows of keys that occur more than once, with their content; most keys do not, and need no comparison."""
+    sound = rows.filter(rows.faults == "", rows.waits == "")
+    repeated = sound.group_by(*source.key).agg(times=sound.count()).filter(_.times > 1)
+    narrow = sound.semi_join(repeated, source.key)
+    return narrow.select(*PLACE, *source.key, "delivery_seq", "updated_at", content=_content(narrow, source))
+
+
+def _decided(contested: ir.Table, key: tuple[str, ...]) -> ir.Table:
+    """What the key rules say of contested rows.
+
+    Grain: one row per contested row of raw.
+    """
+    judged = _across_time(_across_deliveries(_within_delivery(contested, key), key), key)
+    place = {f"decided_{name}": judged[name] for name in PLACE}
+    return judged.select("is_conflict", "is_beaten", "is_replaced", "is_version", **place)
 
 
 def _content(rows: ir.Table, source: SourceTable) -> ir.StringValue:
@@ -52,24 +72,22 @@ def _content(rows: ir.Table, source: SourceTable) -> ir.StringValue:
 
 def _within_delivery(rows: ir.Table, key: tuple[str, ...]) -> ir.Table:
     """is_conflict, is_beaten (other values, a lower updated_at) and is_first (the row of its key in its delivery)."""
-    place = [*key, "business_date", "delivery_seq", "is_sound"]
+    place = [*key, "business_date", "delivery_seq"]
     newest = rows.mutate(newest=rows.updated_at.max().over(ibis.window(group_by=place)))
-    is_top = (newest.updated_at == newest.newest) | newest.newest.isnull()
-    topped = newest.mutate(is_top=is_top.fill_null(False))
+    topped = newest.mutate(is_top=((newest.updated_at == newest.newest) | newest.newest.isnull()).fill_null(False))
+    order = [topped.is_top.desc(), topped.source_sha256, topped.source_row_number]
     group = ibis.window(group_by=place)
     ranked = topped.mutate(
         least=topped.content.min(where=topped.is_top).over(group),
         greatest=topped.content.max(where=topped.is_top).over(group),
-        position=ibis.row_number().over(
-            ibis.window(group_by=place, order_by=[topped.is_top.desc(), topped.source_sha256, topped.source_row_number])
-        ),
+        position=ibis.row_number().over(ibis.window(group_by=place, order_by=order)),
     )
-    is_conflict = ranked.is_sound & (ranked.least != ranked.greatest)
+    is_conflict = ranked.least != ranked.greatest
     return ranked.mutate(
         is_conflict=is_conflict,
-        is_first=ranked.is_sound & ~is_conflict & (ranked.position == 0),
-        is_beaten=ranked.is_sound & ~is_conflict & (ranked.content != ranked.least),
-    ).drop("newest", "is_top", "least", "greatest", "position")
+        is_first=~is_conflict & (ranked.position == 0),
+        is_beaten=~is_conflict & (ranked.content != ranked.least),
+    )
 
 
 def _across_deliveries(rows: ir.Table, key: tuple[str, ...]) -> ir.Table:
@@ -79,7 +97,7 @@ def _across_deliveries(rows: ir.Table, key: tuple[str, ...]) -> ir.Table:
     changed = rows.mutate(is_change=rows.is_first & (rows.content != rows.content.lag().over(arrival)).fill_null(True))
     later = changed.mutate(last_change=changed.delivery_seq.max(where=changed.is_change).over(ibis.window(group_by=place)))
     is_current = later.is_change & (later.delivery_seq == later.last_change)
-    return later.mutate(is_current=is_current, is_replaced=later.is_change & ~is_current).drop("is_change", "last_change")
+    return later.mutate(is_current=is_current, is_replaced=later.is_change & ~is_current)
 
 
 def _across_time(rows: ir.Table, key: tuple[str, ...]) -> ir.Table:
