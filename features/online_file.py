@@ -245,7 +245,7 @@ def fetch(con: sqlite3.Connection, table: str, keys: Sequence[bytes]) -> dict[by
     found: dict[bytes, bytes] = {}
     for start in range(0, len(keys), 1024):
         part = keys[start : start + 1024]
-        padded = [*part, *(part[-1:] * (_room(len(part)) - len(part)))]
+        padded = [*part, *[part[-1]] * (_room(len(part)) - len(part))]
         found.update(con.execute(_select(table, len(padded)), padded).fetchall())
     return found
 
@@ -286,9 +286,18 @@ def served_generation(con: sqlite3.Connection, project: str) -> OnlineGeneration
 @lru_cache(maxsize=8)
 def _generation(row: tuple) -> OnlineGeneration:
     """A stored row as a record; the same row is read with every lookup."""
-    release_id, business_date, as_of, names, published_at, *counts, is_complete = row
-    times = date.fromisoformat(business_date), instant(as_of), tuple(json.loads(names)), instant(published_at)
-    return OnlineGeneration(release_id, *times, *counts, is_complete=bool(is_complete))
+    release_id, business_date, as_of, names, published_at, written, deleted, count, is_complete = row
+    return OnlineGeneration(
+        release_id=release_id,
+        business_date=date.fromisoformat(business_date),
+        as_of=instant(as_of),
+        views=tuple(json.loads(names)),
+        published_at=instant(published_at),
+        rows_written=written,
+        rows_deleted=deleted,
+        row_count=count,
+        is_complete=bool(is_complete),
+    )
 
 
 def microseconds(at: datetime) -> int:

@@ -205,8 +205,8 @@ class OnlineReader:
                 by_schema.setdefault(row[:8], []).append(at)
         whole = len(self._views) == 1
         part, part_absent = (values, absent) if whole else (values[:, view.columns], absent[:, view.columns])
-        for fingerprint, at in by_schema.items():
-            view.plan(con, fingerprint).fill(part, part_absent, at, [row for row in rows if row and row[:8] == fingerprint])
+        for fingerprint, places in by_schema.items():
+            view.plan(con, fingerprint).fill(part, part_absent, places, [row for row in rows if row and row[:8] == fingerprint])
         if not whole:
             values[:, view.columns], absent[:, view.columns] = part, part_absent
 

@@ -211,10 +211,9 @@ def _column(kind: str, name: str, values: list[ValueProto | None]) -> Column:
     for value, null in zip(values, is_null, strict=True):
         if value is not None and not null and value.WhichOneof("val") != attribute:
             raise TypeError(f"feature {name}: declared as {kind} but a row holds {value.WhichOneof('val')}; write the declared type")
-    plain = [0 if null else getattr(value, attribute) for value, null in zip(values, is_null, strict=True)]
-    if kind == "string":
-        return [b"" if null else text.encode() for text, null in zip(plain, is_null, strict=True)], is_null
-    return plain, is_null
+    empty = {"string": "", "bytes": b""}.get(kind, 0)
+    plain: list[Any] = [empty if null else getattr(value, attribute) for value, null in zip(values, is_null, strict=True)]
+    return [text.encode() for text in plain] if kind == "string" else plain, is_null
 
 
 def _unpacked(current: PackedSchema, known: dict[bytes, PackedSchema], rows: list[bytes | None], wanted: list[str]) -> list[ReadRow]:

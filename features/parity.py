@@ -138,11 +138,11 @@ def _online_keys(settings: Settings, served: OnlineGeneration) -> tuple[list[str
 def _offline_keys(store: "FeatureStore", served: OnlineGeneration) -> list[str]:
     """Keys of the release as of its business date."""
     from features.offline_store import source_table
-    from features.views import client_repayment
+    from features.sources import client_repayment_source
 
-    table = source_table(store.config, client_repayment.batch_source)
+    table = source_table(store.config, client_repayment_source)
     rows = table.filter(table.as_of_on == served.business_date)
-    return rows.select(client_repayment.join_keys[0]).to_pyarrow().column(0).to_pylist()
+    return rows.select("client_id").to_pyarrow().column(0).to_pylist()
 
 
 def _only_one_side(online: Sequence[str], offline: Sequence[str]) -> Iterator[Mismatch]:

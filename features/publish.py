@@ -95,11 +95,11 @@ def snapshots_of(pinned: Pinned) -> list[Snapshot]:
     """
     from features.entities import PROJECT
     from features.online_store import view_of
+    from features.sources import client_repayment_source
     from features.views import client_repayment
 
     snapshots = []
-    for feature_view in (client_repayment,):
-        source = feature_view.batch_source
+    for feature_view, source in ((client_repayment, client_repayment_source),):
         table = pinned.table(source.table)
         rows = table.filter(table.as_of_on == pinned.release.business_date)
         if not rows.count().to_pyarrow().as_py() and table.count().to_pyarrow().as_py():
