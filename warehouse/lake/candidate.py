@@ -87,7 +87,8 @@ class Candidate:
 
         Args:
             spec: declaration of the table.
-            data: same columns as declared, in any order; cast to the declared types.
+            data: same columns as declared, in any order; cast to the declared types. The rows of each file keep the order of an
+                expression that ends with order_by.
             replace: None: the data is the whole table. Dates: these partitions are replaced, the data holds no other date, and a date
                 without rows is cleared. "append": the rows are added.
 

@@ -6,12 +6,15 @@ thinks it knows better, so every column is cast once more in the text of the COP
 
 import shutil
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 import ibis
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends import BaseBackend
@@ -20,6 +23,16 @@ from warehouse.lake.durable import sync_files
 from warehouse.lake.errors import SchemaMismatch
 from warehouse.lake.schema import sql_type
 from warehouse.table import TableSpec
+
+FILE_NAME = "part-0.parquet"
+# The partition column must be in the files as well, since add_files infers the partition from it.
+BY_DATE = ("WRITE_PARTITION_COLUMNS true", "FILENAME_PATTERN 'part-{i}'")
+
+
+class _File(NamedTuple):
+    path: str
+    rows: int
+    statistics: dict[str, dict[str, str]]  # by quoted column name
 
 
 @dataclass(frozen=True)
@@ -44,6 +57,8 @@ def write_parquet(
 ) -> WrittenFiles:
     """Write data, cast to the declared types, into a new folder below the table's data folder.
 
+    An expression that ends with order_by keeps its order within each file.
+
     Args:
         con: engine connection that the expression is bound to.
         spec: declaration of the table.
@@ -59,7 +74,7 @@ def write_parquet(
     target = folder / uuid.uuid4().hex
     target.mkdir(parents=True)
     try:
-        written = WrittenFiles(target, *_copy(con, spec, expression, target))
+        written = WrittenFiles(target, *_copy(con, spec, expression, target, allowed))
         _check_partitions(spec, written, allowed)
     except Exception:
         shutil.rmtree(target)
@@ -88,36 +103,71 @@ def check_columns(spec: TableSpec, data: ir.Table) -> None:
         raise SchemaMismatch(f"{spec.name}: convert text before the write: {'; '.join(mixed)}")
 
 
-def _copy(con: BaseBackend, spec: TableSpec, expression: ir.Table, target: Path) -> tuple[list[str], int, frozenset[date]]:
-    view = f"write_{target.name}"
-    con.create_view(view, expression)
+def _copy(
+    con: BaseBackend, spec: TableSpec, expression: ir.Table, target: Path, allowed: Collection[date] | None
+) -> tuple[list[str], int, frozenset[date]]:
+    """Run the COPY that fits: one file, one file of a single date, or files by date."""
+    source = f"write_{target.name}"
+    is_ordered = isinstance(expression.op(), ops.Sort)
+    if spec.partition_by is None or (allowed is not None and len(allowed) == 1):
+        with _view(con, source, expression):
+            files = _run(con, _copy_text(spec, source, target / FILE_NAME))
+    elif is_ordered:
+        files = _copy_each_date(con, spec, expression, source, target)
+    else:
+        with _view(con, source, expression):
+            files = _run(con, _copy_text(spec, source, target, [f"PARTITION_BY ({_quoted(spec.partition_by)})", *BY_DATE]))
+    kept = [file for file in files if file.rows]
+    sync_files([file.path for file in kept])
+    dates = frozenset(day for file in kept for day in _dates(spec, file))
+    return [file.path for file in kept], sum(file.rows for file in kept), dates
+
+
+def _copy_each_date(con: BaseBackend, spec: TableSpec, expression: ir.Table, source: str, target: Path) -> list[_File]:
+    """One COPY per date of a stored result: the engine's PARTITION_BY does not keep the order of the rows."""
+    column = _quoted(str(spec.partition_by))
+    con.create_table(source, expression, temp=True)
     try:
-        result = con.raw_sql(_copy_text(spec, view, target)).fetchall()  # one row per file: path, rows, ..., partition values
+        files = []
+        for (day,) in con.raw_sql(f"SELECT DISTINCT {column} FROM {_quoted(source)}").fetchall():
+            path = target / f"{spec.partition_by}={day}" / FILE_NAME
+            path.parent.mkdir()
+            rows = f"WHERE {column} IS NOT DISTINCT FROM {'NULL' if day is None else _text(str(day))} ORDER BY rowid"
+            files += _run(con, _copy_text(spec, source, path, rows=rows))
+        return files
     finally:
-        con.drop_view(view)
-    paths = [row[0] for row in result if row[1]]
-    sync_files(paths)
-    values = {value for row in result if row[1] for value in (row[5] or {}).values()}
-    return paths, sum(row[1] for row in result), frozenset(_partition_value(spec, value) for value in values)
+        con.drop_table(source)
 
 
-def _copy_text(spec: TableSpec, view: str, target: Path) -> str:
+def _copy_text(spec: TableSpec, source: str, path: Path, more: Sequence[str] = (), rows: str = "") -> str:
     casts = ", ".join(f"CAST({_quoted(column.name)} AS {sql_type(column)}) AS {_quoted(column.name)}" for column in spec.columns)
     ids = ", ".join(f"{_quoted(name)}: {field_id}" for field_id, name in enumerate(spec.column_names, start=1))
-    options = ["FORMAT parquet", "COMPRESSION zstd", f"FIELD_IDS {{{ids}}}", "RETURN_STATS true"]
-    path = target
+    options = ["FORMAT parquet", "COMPRESSION zstd", f"FIELD_IDS {{{ids}}}", "RETURN_STATS true", *more]
+    return f"COPY (SELECT {casts} FROM {_quoted(source)} {rows}) TO {_text(str(path))} ({', '.join(options)})"
+
+
+@contextmanager
+def _view(con: BaseBackend, name: str, expression: ir.Table) -> Iterator[None]:
+    """Give an expression a name, which also registers the literal tables in it."""
+    con.create_view(name, expression)
+    try:
+        yield
+    finally:
+        con.drop_view(name)
+
+
+def _run(con: BaseBackend, text: str) -> list[_File]:
+    return [_File(row[0], row[1], row[4]) for row in con.raw_sql(text).fetchall()]
+
+
+def _dates(spec: TableSpec, file: _File) -> list[date]:
+    """Dates of the partition column in a file, from the file's own statistics, which is where add_files takes the partition from."""
     if spec.partition_by is None:
-        path = target / "part-0.parquet"
-    else:
-        # The partition column must be in the file as well: add_files infers the partition from the file's own minimum and maximum.
-        options += [f"PARTITION_BY ({_quoted(spec.partition_by)})", "WRITE_PARTITION_COLUMNS true", "FILENAME_PATTERN 'part-{i}'"]
-    return f"COPY (SELECT {casts} FROM {_quoted(view)}) TO {_text(str(path))} ({', '.join(options)})"
-
-
-def _partition_value(spec: TableSpec, value: str | None) -> date:
-    if value is None:
+        return []
+    column = file.statistics[_quoted(spec.partition_by)]
+    if column["null_count"] != "0":
         raise SchemaMismatch(f"{spec.name}: {spec.partition_by} is null in a row; it is the partition of the table and needs a date")
-    return date.fromisoformat(value)
+    return [date.fromisoformat(column["min"]), date.fromisoformat(column["max"])]
 
 
 def _check_partitions(spec: TableSpec, written: WrittenFiles, allowed: Collection[date] | None) -> None:
