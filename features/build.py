@@ -10,34 +10,32 @@ from typing import TYPE_CHECKING
 from features.tables import CLIENT_REPAYMENT_SPEC, client_repayment
 from warehouse import clock
 from warehouse.curated.staged import Staged
+from warehouse.parts import ROWS_AT_ONCE, parts
 from warehouse.terms import Terms
 
 if TYPE_CHECKING:
     from warehouse.lake import Candidate
 
-DAYS_AT_ONCE = 12  # bounds memory: installments x days are held while a part is computed
 DAILY_DAYS = 35  # days before the business date of which daily rows are kept; month ends are kept for all time
 
 
-def build_features(candidate: "Candidate", days: Sequence[date], terms: Terms, days_at_once: int = DAYS_AT_ONCE) -> int:
+def build_features(candidate: "Candidate", days: Sequence[date], terms: Terms, rows_at_once: int = ROWS_AT_ONCE) -> int:
     """Write and audit features.client_repayment for some as-of dates.
 
     Args:
         candidate: holds the staging tables.
         days: as-of dates; their rows are replaced, all others stay.
         terms: the lender's definitions.
-        days_at_once: dates of one computation.
+        rows_at_once: installments x dates of one computation.
 
     Returns:
         Rows written.
     """
     staged = Staged.read(candidate.table)
-    asked = sorted(set(days))
     rows = 0
-    for place in range(0, len(asked), days_at_once):
-        part = asked[place : place + days_at_once]
+    for part in parts(days, staged, rows_at_once):
         rows += candidate.write(CLIENT_REPAYMENT_SPEC, client_repayment(staged, part, terms), replace=part)
-    if asked:
+    if days:
         candidate.audit(CLIENT_REPAYMENT_SPEC)
     return rows
 

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
+from ibis import _
 
 from warehouse import clock
-from warehouse.curated.positions import positions
+from warehouse.curated.positions import Positions, positions
 from warehouse.curated.staged import Staged
 from warehouse.marts.attribution import mart_months
 from warehouse.marts.loan_distribution_by_region import LOAN_DISTRIBUTION_BY_REGION, contract_stock, loan_distribution_by_region
 from warehouse.marts.portfolio_by_region_month import PORTFOLIO_BY_REGION_MONTH, portfolio_by_region_month
+from warehouse.parts import parts
 from warehouse.terms import Terms
 
 if TYPE_CHECKING:
     from warehouse.lake import Candidate
-
-MONTHS_AT_ONCE = 12  # bounds memory: contracts x months are held while a part of the stock is computed
 
 
 def write_marts(candidate: "Candidate", business_date: date, terms: Terms) -> dict[str, int]:
@@ -42,10 +42,11 @@ def write_marts(candidate: "Candidate", business_date: date, terms: Terms) -> di
     months = mart_months(first, business_date)
     dims = [candidate.table(f"curated.{name}") for name in ("dim_client", "dim_region", "dim_product")]
     statuses = candidate.table("curated.fact_contract_status")
-    now = positions(staged, clock.as_of_dates([business_date], terms.time_zone), terms)
-    distribution = loan_distribution_by_region(months, _stock(staged, first, business_date, terms), fact_contract, statuses, *dims)
+    stock, last = _stock(staged, first, business_date, terms)
+    installments, penalties = (table.filter(_.as_of_on == business_date) for table in (last.installments, last.penalties))
+    distribution = loan_distribution_by_region(months, stock, fact_contract, statuses, *dims)
     portfolio = portfolio_by_region_month(
-        months, candidate.table("curated.fact_contract_month"), fact_contract, statuses, now.installments, now.penalties, *dims
+        months, candidate.table("curated.fact_contract_month"), fact_contract, statuses, installments, penalties, *dims
     )
     written = {}
     for spec, rows in ((LOAN_DISTRIBUTION_BY_REGION, distribution), (PORTFOLIO_BY_REGION_MONTH, portfolio)):
@@ -61,11 +62,11 @@ def _first_start(fact_contract: ir.Table, business_date: date) -> date:
     return first or business_date
 
 
-def _stock(staged: Staged, first: date, business_date: date, terms: Terms) -> ir.Table:
-    """contract_stock of all months, computed in parts."""
+def _stock(staged: Staged, first: date, business_date: date, terms: Terms) -> tuple[ir.Table, Positions]:
+    """contract_stock of all months, computed in parts, and the positions of the last part, which has the business date."""
     days = [min(end, business_date) for end in clock.month_ends(first, clock.month_end(business_date))]
-    parts = []
-    for place in range(0, len(days), MONTHS_AT_ONCE):
-        as_of = positions(staged, clock.as_of_dates(days[place : place + MONTHS_AT_ONCE], terms.time_zone), terms)
-        parts.append(contract_stock(as_of.contracts, as_of.regions).to_pyarrow())
-    return ibis.memtable(pa.concat_tables(parts))
+    sums = []
+    for part in parts(days, staged):
+        as_of = positions(staged, clock.as_of_dates(part, terms.time_zone), terms)
+        sums.append(contract_stock(as_of.contracts, as_of.regions).to_pyarrow())
+    return ibis.memtable(pa.concat_tables(sums)), as_of

@@ -1,0 +1,26 @@
+"""As-of dates in parts: what bounds memory is installments times dates, and every computation has a cost of its own.
+
+So all dates of a small book are one computation, and a large one is cut into as few as fit.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+
+from warehouse.curated.staged import Staged
+
+ROWS_AT_ONCE = 2_000_000  # installments x dates held in the engine at a time
+
+
+def parts(days: Iterable[date], staged: Staged, rows_at_once: int = ROWS_AT_ONCE) -> Iterator[list[date]]:
+    """Cut as-of dates into parts, oldest first, each date once; at least one date is in a part.
+
+    Args:
+        days: in any order.
+        staged: the staging tables, of which the installments are counted.
+        rows_at_once: installments x dates of a part.
+    """
+    asked = sorted(set(days))
+    installments = staged.installments.count().to_pyarrow().as_py()
+    at_once = max(1, rows_at_once // max(1, installments))
+    for place in range(0, len(asked), at_once):
+        yield asked[place : place + at_once]
