@@ -30,7 +30,9 @@ def repayments(rows: ir.Table, held: Held) -> ir.Table:
         waits=resolved.waits
         + broken(is_orphan & names_installment, "orphan", "installment_id")
         + broken(is_orphan & names_contract, "orphan", "contract_number")
-        + broken(is_orphan & ~names_installment & ~names_contract, "orphan", "reverses_repayment_id"),
+        + broken(
+            is_orphan & ~names_installment & ~names_contract & resolved.reverses_repayment_id.notnull(), "orphan", "reverses_repayment_id"
+        ),
     ).drop("parent_key", "start_date", "is_of_reversal", "named_contract")
 
 
