@@ -7,11 +7,13 @@ standard output, progress to standard error. Libraries are imported inside the c
 import argparse
 import logging
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from datetime import date
 from importlib import import_module
 from pathlib import Path
 
+FOLDER_ERRORS = (FileExistsError, FileNotFoundError, PermissionError, NotADirectoryError)
 Add = Callable[[str, str, str], argparse.ArgumentParser]
 DONE, FAILED, WRONG_USAGE = 0, 1, 2  # and 3, of an ingest with rejected files
 
@@ -109,6 +111,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     from warehouse.settings import Settings, SettingsError
 
+    if not sys.warnoptions:  # what libraries tell each other of deprecated calls is of no use to an operator
+        warnings.simplefilter("ignore", DeprecationWarning)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         settings = Settings.from_env()
@@ -129,9 +133,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _is_for_people(error: Exception) -> bool:
-    """Whether an error was raised by the platform itself, with a sentence that says what to do."""
+    """Whether an error is about a path, or was raised by the platform itself: its sentence says what to do."""
     packages = ("warehouse", "features", "training", "serving", "orchestration")
-    return type(error).__module__.partition(".")[0] in packages
+    return isinstance(error, FOLDER_ERRORS) or type(error).__module__.partition(".")[0] in packages
 
 
 def _sentence(error: Exception) -> str:

@@ -78,7 +78,7 @@ def online(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platfor
     generation = publish_online(platform.settings, platform.lake)
     context.log.info(f"online: {generation.rows_written} rows written of {generation.row_count}, release {generation.release_id}")
     report = check_parity(platform.settings, platform.lake)
-    context.log.info(f"parity: {report.cells} cells of {report.keys} clients, {len(report.mismatches)} mismatches")
+    context.log.info(f"parity: {report.checked_cells} values of {report.checked_keys} clients, {len(report.mismatches)} mismatches")
     return dg.MaterializeResult(
         metadata={
             "release_id": generation.release_id,
@@ -88,9 +88,9 @@ def online(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platfor
         check_results=[
             dg.AssetCheckResult(
                 check_name="parity",
-                passed=not report.mismatches,
+                passed=report.is_equal,
                 description="; ".join(str(mismatch) for mismatch in report.mismatches[:5]) or "online = offline",
-                metadata={"clients": report.keys, "cells": report.cells, "mismatches": len(report.mismatches)},
+                metadata={"clients": report.checked_keys, "values": report.checked_cells, "mismatches": len(report.mismatches)},
             )
         ],
     )
