@@ -48,24 +48,23 @@ def csv_chunks(path: Path, header: Header) -> Iterator[pa.Table]:
     Raises:
         FileRejected: the text is damaged or a quote is out of place.
     """
-    with open_lines(path) as lines:
-        reader = csv.reader(lines, strict=True)
-        next(reader)
-        chunk, done = _Chunk(header), 0
-        try:
+    chunk, done = _Chunk(header), 0
+    try:
+        with open_lines(path) as lines:
+            reader = csv.reader(lines, strict=True)
+            next(reader)
             for number, fields in _rows(reader):
                 chunk.add(number, fields, lines)
                 if len(chunk) == CHUNK_ROWS:
                     yield chunk.table()
-                    done += CHUNK_ROWS
-                    chunk = _Chunk(header)
-        except csv.Error as error:
-            message = f"near line {reader.line_num}: {error}; a quote or a field there is wrong, deliver the file again"
-            raise FileRejected(message, done + len(chunk)) from error
-        except FileRejected as rejected:
-            rejected.rows_read = done + len(chunk)
-            raise
-        yield chunk.table()
+                    chunk, done = _Chunk(header), done + CHUNK_ROWS
+    except csv.Error as error:
+        message = f"near line {reader.line_num}: {error}; a quote or a field there is wrong, deliver the file again"
+        raise FileRejected(message, done + len(chunk)) from error
+    except FileRejected as rejected:
+        rejected.rows_read = done + len(chunk)
+        raise
+    yield chunk.table()
 
 
 def _rows(reader: "csv._reader") -> Iterator[tuple[int, list[str]]]:  # type: ignore[name-defined]

@@ -74,7 +74,7 @@ def _chunk(batch: pa.RecordBatch, header: Header, done: int) -> pa.Table:
         if name:
             columns[name] = _text(array)
         else:
-            extra[title] = array.to_pylist()
+            extra[title] = [None if isinstance(value, float) and not math.isfinite(value) else value for value in array.to_pylist()]
     if extra:
         rows = (dict(zip(extra, values, strict=True)) for values in zip(*extra.values(), strict=True))
         columns["extra_values"] = pa.array([json.dumps(row, default=str, ensure_ascii=False) for row in rows], pa.string())

@@ -1,6 +1,7 @@
 """Read one delivered file into a spool: a Parquet file of text columns with row numbers, written in chunks so that memory stays bounded."""
 
 import hashlib
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,10 +73,17 @@ def _complete(chunk: pa.Table, schema: pa.Schema) -> pa.Table:
         if field.name not in chunk.column_names:
             columns.append(pa.nulls(chunk.num_rows, field.type))
         elif field.type == pa.string():
-            columns.append(pc.utf8_normalize(chunk[field.name], form="NFC"))
+            columns.append(_composed(chunk[field.name]))
         else:
             columns.append(chunk[field.name])
     return pa.table(columns, schema=schema)
+
+
+def _composed(texts: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    """Text in NFC; Arrow's own utf8_normalize leaves it decomposed."""
+    if pc.all(pc.string_is_ascii(texts), min_count=0).as_py():
+        return texts
+    return pa.array([text and unicodedata.normalize("NFC", text) for text in texts.to_pylist()], pa.string())
 
 
 __all__ = ["FileRejected", "Spooled", "fingerprint", "read_file"]
