@@ -32,13 +32,14 @@ def held_contracts(staged: Staged, schedule: ir.Table, allocated: ir.Table, date
     """
     is_settled = _.settlement_on <= _.as_of_on
     return lookup(_agreed(staged, dates, as_ofs), _settlement(schedule, allocated), ERA).mutate(
+        installment_count=_.installment_count.fill_null(0),
         settlement_on=when(is_settled, _.settlement_on),
         settlement_known_at=when(is_settled, _.settlement_known_at),
     )
 
 
 def contracts_at(held: ir.Table, spells: ir.Table, installments: ir.Table) -> ir.Table:
-    """Add to held contracts the status at each date and what follows from it; amounts come later.
+    """Add to held contracts the status at each date, how they ended, and the original schedule.
 
     Grain: one row per (as_of_on, contract_number).
 
@@ -47,8 +48,15 @@ def contracts_at(held: ir.Table, spells: ir.Table, installments: ir.Table) -> ir
         spells: of status_spells.
         installments: staging.installments, for the original schedule.
     """
-    stood = _with_original(_with_status(held, status_at(spells)), installments)
-    return _with_refinanced(_with_early_settlement(_with_first_payment(stood)))
+    return _with_original(_with_status(held, status_at(spells)), installments)
+
+
+def judged_contracts(contracts: ir.Table) -> ir.Table:
+    """Add is_fpd30, is_early_settled, early_settled_on and is_refinanced to contracts with a status.
+
+    Grain: one row per (as_of_on, contract_number).
+    """
+    return _with_refinanced(_with_early_settlement(_with_first_payment(contracts)))
 
 
 def _agreed(staged: Staged, dates: ir.Table, as_ofs: ir.Table) -> ir.Table:

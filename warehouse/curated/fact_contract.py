@@ -60,7 +60,6 @@ def fact_contract(contracts: ir.Table, origins: ir.Table) -> ir.Table:
     return (
         lookup(contracts, origins, ("as_of_on", "client_id", "start_date"))
         .mutate(
-            installment_count=_.installment_count.fill_null(0),
             vintage_month=_.start_date.truncate("M").cast("date"),
             region_at_origination_id=_.region_id.fill_null(UNKNOWN),
         )

@@ -11,7 +11,7 @@ import ibis.expr.types as ir
 
 from warehouse.curated.allocation import allocations, settled_installments
 from warehouse.curated.amounts import with_amounts
-from warehouse.curated.contracts import contracts_at, held_contracts
+from warehouse.curated.contracts import contracts_at, held_contracts, judged_contracts
 from warehouse.curated.eras import era_dates, eras
 from warehouse.curated.installments import installments_at, payment_steps, with_penalties
 from warehouse.curated.ledger import ledger
@@ -21,7 +21,7 @@ from warehouse.curated.regions import regions_at
 from warehouse.curated.repayments import repayments_at
 from warehouse.curated.spells import status_spells
 from warehouse.curated.staged import Staged
-from warehouse.curated.statuses import contract_versions, status_events
+from warehouse.curated.statuses import contract_versions, stated_statuses, status_events, told_statuses
 from warehouse.terms import Terms
 
 CONTRACT_COLUMNS = (
@@ -133,9 +133,10 @@ def positions(staged: Staged, as_ofs: ir.Table, terms: Terms, keep: Keep = in_en
     allocated = keep(allocations(book, terms))
     schedule = keep(settled_installments(book, allocated, terms))
     held = keep(held_contracts(staged, schedule, allocated, dates, as_ofs))
-    events = keep(status_events(contract_versions(staged.contracts), staged.contract_status_history, held, as_ofs, terms))
+    stated = keep(stated_statuses(contract_versions(staged.contracts), held, terms))
+    events = keep(status_events(stated, keep(told_statuses(staged.contract_status_history, as_ofs))))
     spells = keep(status_spells(events))
-    contracts = keep(contracts_at(held, spells, staged.installments))
+    contracts = keep(judged_contracts(keep(contracts_at(held, spells, staged.installments))))
     penalties = keep(penalties_at(schedule, book.charges, dates, contracts))
     rows = keep(with_penalties(installments_at(payment_steps(schedule, allocated), dates, contracts, terms), penalties))
     return Positions(

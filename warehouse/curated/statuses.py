@@ -10,6 +10,7 @@ from ibis import _
 
 from warehouse.clock import BEGINNING, days_between, end_of_day_at
 from warehouse.curated.as_known import as_known, with_known_to
+from warehouse.curated.values import lookup, when
 from warehouse.terms import STATUSES, Terms
 
 AT = ("as_of_on", "contract_number")
@@ -56,35 +57,35 @@ def contract_versions(contracts: ir.Table) -> ir.Table:
     )
 
 
-def status_events(versions: ir.Table, history: ir.Table, held: ir.Table, as_ofs: ir.Table, terms: Terms) -> ir.Table:
+def told_statuses(history: ir.Table, as_ofs: ir.Table) -> ir.Table:
+    """Rows of the status history known at each as-of date, those dated later included.
+
+    Grain: one row per (as_of_on, contract_number, status, status_date).
+    """
+    known = as_known(with_known_to(history, "contract_number", "status", "status_date"), as_ofs)
+    return known.select(*AT, "status", "status_date", "business_date", "known_at")
+
+
+def status_events(stated: ir.Table, told: ir.Table) -> ir.Table:
     """All status events known and past at each as-of date.
 
     Grain: one row per (as_of_on, contract_number, event_key).
 
     Args:
-        versions: of contract_versions.
-        history: staging.contract_status_history.
-        held: per (as_of_on, contract_number) known_until, life, start_date, settlement_on and settlement_known_at; the last two are null
-            unless all installments are settled by then.
-        as_ofs: as_of_on, known_until.
-        terms: the lender's time zone.
+        stated: of stated_statuses.
+        told: of told_statuses; a contract with any row there has its events from it.
 
     Returns:
         the grain, status, status_date, is_derived, known_at.
     """
-    told = (
-        as_known(with_known_to(history, "contract_number", "status", "status_date"), as_ofs)
-        .filter(_.status_date <= _.as_of_on)
-        .select(*AT, "status", "status_date", "business_date", "known_at")
-    )
-    stated = _stated(versions, held, terms)
+    past = told.filter(_.status_date <= _.as_of_on).semi_join(stated, AT)
     without, within = stated.anti_join(told, AT), stated.semi_join(told, AT)
     found = ibis.union(
-        _events(told.semi_join(held, AT), is_derived=False),
+        _events(past, is_derived=False),
         _events(_beginnings(without)),
         _events(without.filter(_.status.notnull(), (_.status != _.said_before) | _.own_date.notnull())),
         _events(_silent(without)),
-        _events(_contradicting(within, told)),
+        _events(_contradicting(within, past)),
     )
     return (
         found.filter(_.status_date <= _.as_of_on)
@@ -94,17 +95,36 @@ def status_events(versions: ir.Table, history: ir.Table, held: ir.Table, as_ofs:
     )
 
 
-def _stated(versions: ir.Table, held: ir.Table, terms: Terms) -> ir.Table:
+def stated_statuses(versions: ir.Table, held: ir.Table, terms: Terms) -> ir.Table:
     """What each contract row known at a date says, with the date and the knowledge time of its status.
 
     Grain: one row per (as_of_on, contract_number, version).
+
+    Args:
+        versions: of contract_versions.
+        held: per (as_of_on, contract_number) known_until, life, start_date, settlement_on and settlement_known_at; the last two are null
+            unless all installments are settled by then.
+        terms: the lender's time zone.
+
+    Returns:
+        the grain, known_until, start_date, settlement_on, settlement_known_at, business_date, row_known_at, known_to, status (null where
+        empty), said_before, own_date, status_date, known_at (of the status).
     """
     by_settlement = _.own_date.isnull() & _.status.isin(SETTLED_STATUSES) & _.settlement_on.notnull()
     delivered_at = end_of_day_at(_.business_date, terms.time_zone)
     return (
-        versions.drop("start_date")
-        .rename(own_date="last_status_change_date", row_known_at="known_at")
-        .join(held, ("contract_number", "life"))
+        versions.select(
+            "contract_number",
+            "life",
+            "version",
+            "status",
+            "said_before",
+            "business_date",
+            "known_to",
+            own_date="last_status_change_date",
+            row_known_at="known_at",
+        )
+        .join(held.select(*AT, "life", "known_until", "start_date", "settlement_on", "settlement_known_at"), ("contract_number", "life"))
         .filter(_.row_known_at <= _.known_until)
         .mutate(is_by_settlement=by_settlement)
         .mutate(status_date=ibis.coalesce(_.own_date, ibis.ifelse(_.is_by_settlement, _.settlement_on, _.business_date)))
@@ -151,7 +171,7 @@ def _contradicting(stated: ir.Table, told: ir.Table) -> ir.Table:
     The second condition drops an event that the history has caught up with; the first one keeps an old row, which agreed when it came,
     from contradicting every later event.
     """
-    keyed = told.mutate(told_key=event_key(_.status_date, _.status))
+    keyed = told.select(*AT, "business_date", "status_date", told_key=event_key(_.status_date, _.status))
     last = keyed.group_by(AT).agg(last_key=_.told_key.max())
     heard = (
         stated.select(*AT, "version", row_date="business_date")
@@ -161,12 +181,10 @@ def _contradicting(stated: ir.Table, told: ir.Table) -> ir.Table:
         .agg(heard_key=_.told_key.max())
     )
     rows = ibis.window(group_by=AT, order_by="version")
-    before = ibis.ifelse(_.heard_key.identical_to(_.heard_key.lag().over(rows)), _.status.lag().over(rows), ibis.null("string"))
+    heard_nothing = _.heard_key.identical_to(_.heard_key.lag().over(rows)) & (_.version > 0)
     return (
-        stated.left_join(heard, (*AT, "version"))
-        .drop("as_of_on_right", "contract_number_right", "version_right")
-        .join(last, AT)
-        .mutate(before=ibis.ifelse(_.version == 0, ibis.null("string"), before))
-        .mutate(before=ibis.coalesce(_.before, key_status(_.heard_key), "New"))
-        .filter(_.status.notnull(), _.status != _.before, _.status != key_status(_.last_key))
+        lookup(lookup(stated, heard, (*AT, "version")), last, AT)
+        .mutate(said_last=when(heard_nothing, _.status.lag().over(rows)))
+        .mutate(before=ibis.coalesce(_.said_last, key_status(_.heard_key), "New"))
+        .filter(_.status.notnull(), _.status != _.before, (_.status != key_status(_.last_key)).fill_null(True))
     )
