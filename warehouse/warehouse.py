@@ -37,6 +37,10 @@ class Warehouse:
         """Number, business date and tables of the release that is read."""
         return self.pinned.release
 
+    def close(self) -> None:
+        """Close the connections."""
+        self.lake.close()
+
     def at(self, release_id: int) -> "Warehouse":
         """The warehouse as an older release shows it."""
         return Warehouse(self.lake, release_id)

@@ -9,7 +9,7 @@ import pytest
 from tests.warehouse.lake_book import ACCOUNTS, BALANCES, BOOK, DAYS, DELIVERED, LEDGER, SCORES, STAGED, rows, settings_of, stage, values_of
 from warehouse.lake import AUDIT_RESULT, AuditFailed, CandidateClosed, Lake, LakeError, NoRelease, PublishConflict, Release, UnknownTable
 from warehouse.settings import Settings
-from warehouse.table import TableSpec
+from warehouse.table import Column, TableSpec
 
 
 @pytest.fixture
@@ -165,6 +165,41 @@ def test_failed_table_is_corrected_and_published(lake: Lake) -> None:
     candidate.audit(ACCOUNTS)
     stage(lake, "run", 1, [ACCOUNTS]).publish(DAYS[0])
     assert values_of(lake.at()) == {1}
+
+
+def test_audit_reads_changed_partitions_only(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage(lake, "first", 1).publish(DAYS[0])
+    read = []
+    monkeypatch.setattr(lake.con, "read_parquet", spied(lake.con.read_parquet, read))
+    candidate = lake.candidate("release", "second")
+    twice = [{"account_id": "a", "day_on": DAYS[1], "value": 2}] * 2
+    for values, replace, rule in ((twice[:1], DAYS[1:], None), (twice, DAYS[1:], "grain"), (twice[:1], "append", "grain")):
+        candidate.write(BALANCES, rows(BALANCES, values), replace=replace)
+        failed = [result.rule for result in candidate.audit(BALANCES) if not result.passed]
+        assert failed == ([rule] if rule else [])
+    assert read
+    assert not any("day_on=2025-01-31" in path for paths in read for path in paths)
+
+
+def spied(call, seen: list):
+    """The same function, which also notes its first argument."""
+
+    def wrapper(first, **options):
+        seen.append(first)
+        return call(first, **options)
+
+    return wrapper
+
+
+def test_audit_reads_all_partitions_of_a_table_that_gained_a_column(lake: Lake) -> None:
+    stage(lake, "first", 1).publish(DAYS[0])
+    wider = TableSpec(
+        BALANCES.name, "Wider.", BALANCES.grain, (*BALANCES.columns, Column("branch", "string", "Branch.")), partition_by="day_on"
+    )
+    candidate = lake.candidate("release", "second")
+    candidate.write(wider, rows(wider, [{"account_id": "a", "day_on": DAYS[1], "value": 2, "branch": "x"}]), replace=DAYS[1:])
+    failed = {result.rule: result.failed_rows for result in candidate.audit(wider) if not result.passed}
+    assert failed == {"not_null(branch)": 2}  # the rows of the first date were never written with it
 
 
 def test_audit_results_are_recorded_once(lake: Lake) -> None:

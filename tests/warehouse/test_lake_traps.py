@@ -158,6 +158,19 @@ def test_metadata_is_on_the_disk_before_the_catalog_refers_to_it(lake: Lake, mon
     assert str(tmp_path / "file") in synced
 
 
+def test_rows_of_a_foreign_writer_do_not_vanish_without_a_word(lake: Lake, caplog: pytest.LogCaptureFixture) -> None:
+    # PyIceberg moves main to any snapshot, whether or not it was built on what main holds
+    stage(lake, "first", 1).publish(DAYS[0])
+    stage(lake, "second", 2).publish(DAYS[0])
+    lake.rollback(to=1)
+    assert caplog.messages == []  # forth and back among releases is no surprise
+    lake.catalog.reload(ACCOUNTS.name).append(rows(ACCOUNTS, [{"account_id": "x", "value": 1}]).to_pyarrow())
+    stage(lake, "third", 3).publish(DAYS[0])
+    (message,) = caplog.messages
+    assert message.startswith("curated.accounts: main holds snapshot")
+    assert lake.catalog.reload(ACCOUNTS.name).current_snapshot().snapshot_id == lake.release().tables[ACCOUNTS.name]
+
+
 def test_delete_files_of_a_foreign_writer_are_not_ignored(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     # a plain read of the data files would bring deleted rows back
     stage(lake, "first", 1).publish(DAYS[0])

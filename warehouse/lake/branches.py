@@ -4,6 +4,7 @@ Every function loads the table afresh under its lock and commits once. A snapsho
 transaction that deletes and adds makes two snapshots.
 """
 
+import logging
 from collections.abc import Callable, Collection
 from datetime import date
 
@@ -14,6 +15,8 @@ from pyiceberg.table.update.snapshot import ManageSnapshots
 
 from warehouse.lake.catalog import Catalog, retried
 from warehouse.table import TableSpec
+
+log = logging.getLogger(__name__)
 
 EPOCH = date(1970, 1, 1)
 Replaces = Callable[[DataFile], bool]  # which files of the table as it is give way to the new ones
@@ -100,8 +103,12 @@ def follow(catalog: Catalog, name: str, target: Callable[[], int | None], branch
 def _follow(table: Table | None, target: int | None, branch: str | None) -> None:
     if table is None:
         return
+    current = _current(table)
+    if target is not None and not (_descends(table, target, current) or _descends(table, current, target)):
+        # PyIceberg would move main without a look at where it is; the rows of a foreign writer must not vanish without a word.
+        log.warning("%s: main holds snapshot %s of a foreign writer; it is set to the released %s", ".".join(table.name()), current, target)
     with table.transaction() as transaction:
-        if target is not None and _current(table) != target:
+        if target is not None and current != target:
             # Main's change comes first: a transaction checks only its first requirement of a kind.
             ManageSnapshots(transaction).set_current_snapshot(snapshot_id=target).commit()
         if branch is not None and branch in table.refs():
@@ -111,6 +118,16 @@ def _follow(table: Table | None, target: int | None, branch: str | None) -> None
 def drop_branch(catalog: Catalog, name: str, branch: str) -> None:
     """Remove a candidate's branch; its files go with the next gc."""
     follow(catalog, name, lambda: None, branch)
+
+
+def _descends(table: Table, snapshot_id: int, ancestor_id: int) -> bool:
+    """Whether a snapshot is another one or was built on it; true also where gc has cut the line, since then nobody knows."""
+    while snapshot_id != ancestor_id:
+        snapshot = table.snapshot_by_id(snapshot_id)
+        if snapshot is None or snapshot.parent_snapshot_id is None:
+            return snapshot is None
+        snapshot_id = snapshot.parent_snapshot_id
+    return True
 
 
 def _current(table: Table) -> int:

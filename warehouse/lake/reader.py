@@ -44,17 +44,34 @@ class Reader:
         """
         return planned_files(self._catalog.holding(name, snapshot_id), snapshot_id)
 
+    def changed(self, spec: TableSpec, snapshot_id: int, base_id: int | None) -> ir.Table:
+        """The rows of a staged table that an audit has to look at: its changed partitions, or all of it.
+
+        Partitions whose files are those of the base were audited when the base was published. All rows are looked at when the grain does
+        not hold the partition, so that a key could be in two of them, or when the columns changed.
+        """
+        if base_id is None or spec.partition_by not in spec.grain:
+            return self.table(spec.name, snapshot_id)
+        table = self._catalog.holding(spec.name, snapshot_id)
+        staged, base = (planned_partitions(table, each) for each in (snapshot_id, base_id))
+        touched = {staged[path] for path in staged.keys() - base.keys()}
+        if _schema_at(table, snapshot_id) != _schema_at(table, base_id) or touched >= set(staged.values()):
+            return self.table(spec.name, snapshot_id)
+        return self._read(table, snapshot_id, sorted(path for path, day in staged.items() if day in touched))
+
     def empty(self, spec: TableSpec) -> ir.Table:
         """A typed table without rows, for one that was never written."""
         return self._empty(spec.ibis_schema())
 
     def _open(self, name: str, snapshot_id: int) -> ir.Table:
         table = self._catalog.holding(name, snapshot_id)
-        paths = planned_files(table, snapshot_id)
+        return self._read(table, snapshot_id, planned_files(table, snapshot_id))
+
+    def _read(self, table: Table, snapshot_id: int, paths: list[str]) -> ir.Table:
         schema = _schema_at(table, snapshot_id)
         if not paths:  # the engine cannot read an empty list of files
             return self._empty(ibis.Schema.from_pyarrow(schema.as_arrow()))
-        view = f"{name.replace('.', '_')}_{snapshot_id}"
+        view = ibis.util.gen_name("_".join(table.name()))
         options = {"schema": _by_field_id(schema)} if len(table.schemas()) > 1 else {}
         # Folder names are not columns here, and a home folder such as /data/env=prod must not become one.
         return self._con.read_parquet(paths, table_name=view, hive_partitioning=False, **options)
@@ -102,10 +119,19 @@ def planned_files(table: Table, snapshot_id: int) -> list[str]:
     Raises:
         NotImplementedError: a data file has delete files.
     """
+    return sorted(planned_partitions(table, snapshot_id))
+
+
+def planned_partitions(table: Table, snapshot_id: int) -> dict[str, object]:
+    """Paths of a snapshot's data files, with the partition of each: days since 1970, None for a table without partitions.
+
+    Raises:
+        NotImplementedError: a data file has delete files.
+    """
     tasks = list(table.scan(snapshot_id=snapshot_id).plan_files())
     if any(task.delete_files for task in tasks):
         raise NotImplementedError(f"{'.'.join(table.name())}: has delete files of a foreign writer; rewrite the table with its own tool")
-    return sorted(local_path(task.file.file_path) for task in tasks)
+    return {local_path(task.file.file_path): next(iter(task.file.partition), None) for task in tasks}
 
 
 def local_path(location: str) -> str:
