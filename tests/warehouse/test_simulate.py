@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from warehouse.clock import add_months
-from warehouse.simulate import CLEAN, PROFILES, Profile, Simulation, simulate
+from warehouse.simulate import CLEAN, PROFILES, Profile, Rates, Simulation, simulate
 from warehouse.simulate import dates as simulated_dates
 from warehouse.simulate.draws import Draws, philox
 from warehouse.simulate.schedule import Terms, amounts, balance
@@ -356,3 +356,39 @@ def test_outcomes_need_a_full_year_and_a_month(demo: Simulation) -> None:
 def test_the_card_can_be_read(lender: Simulation) -> None:
     assert "par30_ratio" in str(lender.card)
     assert str(lender.card).splitlines()[0].split() == ["clients", "200"]
+
+
+# ---- the platform finds what was done -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.integration
+def test_the_platform_judges_every_dirty_row_as_the_ledger_says(tmp_path: Path) -> None:
+    """Four small, very dirty deliveries through the real intake; what is parked for a late parent is in order in the end."""
+    from warehouse.ingest import ingest_delivery
+    from warehouse.lake import Lake
+    from warehouse.settings import Settings
+
+    rates = Rates(duplicate=0.01, key_conflict=0.004, missing=0.004, garbage=0.004, bad_date=0.003, negative=0.003, orphan=0.002)
+    profile = Profile("dirty", clients=400, months=6, days=3, last=date(2025, 6, 27), rates=replace(rates, late_parent=1.0))
+    simulation = simulate(profile, SEED, tmp_path / "lender")
+    lake = Lake(Settings.from_env({"LENDING_HOME": str(tmp_path / "home")}))
+    for business_date, folder in simulation.deliveries:
+        ingest_delivery(lake, lake.settings, folder, business_date, f"ingest-{business_date}")
+    intake = lake.intake()
+    assert intake is not None
+    judged = intake.table("ops.quarantine").to_pyarrow().to_pylist()
+    files = intake.table("ops.delivery_ledger").to_pyarrow().to_pylist()
+    with (simulation.truth / "defects.csv").open(encoding="utf-8", newline="") as text:
+        ledger = list(csv.DictReader(text))
+
+    found = {(row["business_date"].isoformat(), row["source_file"], row["source_row_number"], row["rule"]) for row in judged}
+    expected = {
+        (entry["business_date"], entry["file"], int(entry["line"]), entry["expected_rule"])
+        for entry in ledger
+        if entry["defect_id"] not in {"D01", "D10"} and entry["expected_rule"]
+    }
+    assert found == expected
+    assert {row["disposition"] for row in judged} == {"quarantined", "parked", "accepted"}
+    assert any(entry["defect_id"] == "D10" for entry in ledger)
+    duplicates = Counter((entry["business_date"], entry["table"]) for entry in ledger if entry["defect_id"] == "D01")
+    assert {(str(row["business_date"]), row["table_name"]): row["duplicate"] for row in files if row["duplicate"]} == duplicates
