@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.tables import CLIENT_REPAYMENT
+from features.tables import CLIENT_REPAYMENT, CLIENT_REPAYMENT_SPEC
 from training.frame import KEY, FeatureMismatch, ModelFeature, canonical, check_features, content_hash
 from training.labels import labels, mature_cohorts
 from training.records import TrainingSet
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from feast import FeatureStore
 
 FEATURE_SERVICE = "default_risk_v1"
-COHORTS_AT_ONCE = 12  # bounds memory: installments x cohorts are held while a part is computed
+ROWS_AT_ONCE = 2_000_000  # bounds memory: installments x cohorts are held while a part is computed
 
 
 def load(settings: Settings, lake: Lake, release_id: int | None = None, indeterminate_as_good: bool | None = None) -> TrainingSet:
@@ -52,6 +52,7 @@ def load(settings: Settings, lake: Lake, release_id: int | None = None, indeterm
     as_good = settings.train_indeterminate_as_good if indeterminate_as_good is None else indeterminate_as_good
     rows, cohorts = outcome_rows(lake, pinned, settings.terms, as_good)
     check_outcomes(pc.sum(rows.column("is_default")).as_py() or 0, cohorts)
+    check_history(lake, pinned, cohorts)
     store = feature_store(settings, pinned.release.release_id, lake)
     features = declared_features(store)
     table = with_features(store, canonical(rows), features)
@@ -74,15 +75,33 @@ def outcome_rows(lake: Lake, pinned: Pinned, terms: Terms, indeterminate_as_good
     staged, label_on = Staged.read(pinned.table), pinned.release.business_date
     first = lake.con.to_pyarrow(staged.contracts.start_date.min()).as_py()
     cohorts = [] if first is None else mature_cohorts(first, label_on)
+    if not cohorts:
+        return OUTCOME_SCHEMA.empty_table(), []
     outcome = positions(staged, as_of_dates([label_on], terms.time_zone), terms)
+    at_once = max(1, ROWS_AT_ONCE // max(1, lake.con.to_pyarrow(staged.installments.count()).as_py()))
     parts = []
-    for place in range(0, len(cohorts), COHORTS_AT_ONCE):
-        at = positions(staged, as_of_dates(cohorts[place : place + COHORTS_AT_ONCE], terms.time_zone), terms)
+    for place in range(0, len(cohorts), at_once):
+        at = positions(staged, as_of_dates(cohorts[place : place + at_once], terms.time_zone), terms)
         clients = spine(at, terms.time_zone)
         labelled = labels(scope(at, clients), outcome, outcome.events, label_on, indeterminate_as_good)
         parts.append(lake.con.to_pyarrow(clients.inner_join(labelled, SPINE_KEY).select(*OUTCOME_COLUMNS)))
-    rows = pa.concat_tables(parts) if parts else OUTCOME_SCHEMA.empty_table()
-    return rows.cast(OUTCOME_SCHEMA), sorted(set(rows.column("as_of_on").to_pylist()))
+    rows = pa.concat_tables(parts).cast(OUTCOME_SCHEMA)
+    return rows, sorted(set(rows.column("as_of_on").to_pylist()))
+
+
+def check_history(lake: Lake, pinned: Pinned, cohorts: Sequence[date]) -> None:
+    """Refuse cohorts without features of their own day: within its TTL, Feast would answer with those of an earlier day.
+
+    Raises:
+        FeatureMismatch: names the days.
+    """
+    stored = pinned.table(CLIENT_REPAYMENT_SPEC.name).select("as_of_on").distinct()
+    held = set(lake.con.to_pyarrow(stored)["as_of_on"].to_pylist())
+    if missing := [day.isoformat() for day in cohorts if day not in held]:
+        raise FeatureMismatch(
+            f"release {pinned.release.release_id} has no features as of {', '.join(missing)}; "
+            f"run lending backfill --from {missing[0]} --to {missing[-1]}"
+        )
 
 
 OUTCOME_SCHEMA = pa.schema(

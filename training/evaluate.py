@@ -81,7 +81,7 @@ def with_intervals(figures: Mapping[str, Callable[[np.ndarray], float]], client_
     for weight in client_draws(client_ids, replicates):
         for name, figure in figures.items():
             draws[name].append(figure(weight))
-    result = {}
+    result: dict[str, float | None] = {}
     for name, figure in figures.items():
         low, high = _percentiles(draws[name])
         result |= {name: _number(figure(whole)), f"{name}_low": low, f"{name}_high": high}

@@ -71,8 +71,8 @@ def tree_count(matrix: np.ndarray, is_default: np.ndarray, client_ids: np.ndarra
         folds=[(train, valid) for train, valid in folds if len(train) and len(valid)],
         callbacks=[lgb.early_stopping(PATIENCE, verbose=False)],
     )
-    losses = history["valid binary_logloss-mean"]
-    return max(MIN_TREES, int(np.argmin(losses)) + 1)
+    losses = np.asarray(history["valid binary_logloss-mean"])
+    return max(MIN_TREES, int(losses.argmin()) + 1)
 
 
 def raw_log_odds(booster: "Booster", matrix: np.ndarray) -> np.ndarray:

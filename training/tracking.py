@@ -139,7 +139,7 @@ class Tracking:
 
     def _versions(self) -> list[Version]:
         found = self._client.search_model_versions(f"name = '{MODEL_NAME}'", max_results=10_000)
-        return [Version(str(item.version), item.run_id) for item in found]
+        return [Version(str(item.version), item.run_id or "") for item in found]
 
     def _experiment(self) -> str:
         existing = self._client.get_experiment_by_name(MODEL_NAME)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import pyarrow.compute as pc
+
 from training.card import model_card
 from training.develop import develop
 from training.gate import failed, gate
@@ -32,7 +34,7 @@ class TrainingResult:
         release_id: release that was read.
         training_set_sha256: content hash of the training set.
         rows: mature rows, indeterminate ones included.
-        defaults: rows with is_default = 1.
+        defaults: rows with is_default = 1; only part of them can be in a sample, since samples share no client.
         evaluation: all figures.
         unmet: rules of the promotion gate that the model does not meet.
     """
@@ -116,7 +118,7 @@ def record(settings: Settings, training_set: TrainingSet, development: Developme
         release_id=training_set.release_id,
         training_set_sha256=training_set.content_hash,
         rows=evaluation["mature_rows"],
-        defaults=sum(evaluation[name]["defaults"] for name in ("development", "calibration", "test")),
+        defaults=int(pc.sum(training_set.table.column("is_default")).as_py()),
         evaluation=evaluation,
         unmet=tuple(check.rule for check in failed(gate(evaluation))),
     )
