@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 FOLDER_ERRORS = (FileExistsError, FileNotFoundError, PermissionError, NotADirectoryError)
 Add = Callable[[str, str, str], argparse.ArgumentParser]
@@ -111,8 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     from warehouse.settings import Settings, SettingsError
 
-    if not sys.warnoptions:  # what libraries tell each other of deprecated calls is of no use to an operator
-        warnings.simplefilter("ignore", DeprecationWarning)
+    _quiet_libraries()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         settings = Settings.from_env()
@@ -130,6 +130,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"lending {arguments.command}: {_sentence(error)}", file=sys.stderr)
         return FAILED
+
+
+def _quiet_libraries() -> None:
+    """Keep what libraries tell each other of deprecated calls off an operator's screen; some of them reset the filters on import."""
+    show = warnings.showwarning
+
+    def show_others(message: Warning | str, category: type[Warning], *place: Any) -> None:
+        if not issubclass(category, (DeprecationWarning, PendingDeprecationWarning)):
+            show(message, category, *place)
+
+    warnings.showwarning = show_others  # type: ignore[assignment]
 
 
 def _is_for_people(error: Exception) -> bool:
