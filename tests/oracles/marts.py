@@ -58,7 +58,7 @@ def loan_distribution_by_region(months: Months) -> dict[tuple, Cell]:
     cells: dict[tuple, Cell] = defaultdict(lambda: {**empty(DISTRIBUTION), "clients": set()})
     for month_on in months.month_ons():
         as_of = months.as_of(month_on)
-        then, now = months.book(as_of), months.book_now(as_of)
+        then, now = months.book(as_of), months.release
         for contract in then.contracts.values():
             if contract.row["start_date"] > as_of:
                 continue
@@ -69,7 +69,7 @@ def loan_distribution_by_region(months: Months) -> dict[tuple, Cell]:
             cell["outstanding_principal_amount"] += contract.outstanding_principal_amount
         for contract in now.contracts.values():
             if in_month(contract.row["start_date"], month_on, as_of):
-                cell = cells[(month_on, *place(now, contract, as_of), contract.now.status)]
+                cell = cells[(month_on, *place(now, contract, as_of), contract.standing(as_of).status)]
                 cell["new_contract_count"] += 1
                 cell["new_principal_amount"] += contract.row["principal_amount"]
     for cell in cells.values():
@@ -122,11 +122,11 @@ def portfolio_by_region_month(months: Months) -> dict[tuple, Cell]:
                 stock(cells[(month_on, *place(then, contract, as_of))], contract, as_of)
         for number, contract in before.contracts.items():
             if contract.is_open:
-                there = then.contracts.get(number, contract)
-                cells[(month_on, *place(then, there, as_of))]["open_or_started_count"] += 1
+                # A contract that was deleted since stays where it was last seen.
+                here = place(then, then.contracts[number], as_of) if number in then.contracts else place(before, contract, before.as_of)
+                cells[(month_on, *here)]["open_or_started_count"] += 1
         for contract in months.release.contracts.values():
-            if contract.row["start_date"] <= months.business_date:
-                flow(cells[(month_on, *place(months.release, contract, as_of))], contract, month_on)
+            flow(cells[(month_on, *place(months.release, contract, as_of))], contract, month_on)
     for cell in cells.values():
         cell["client_count"] = len(cell.pop("clients"))
         for name, part, whole in RATIOS:

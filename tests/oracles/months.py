@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 from tests.oracles.allocation import NOTHING
-from tests.oracles.days import DAY, first_day, last_day, month_ends, months_apart
+from tests.oracles.days import DAY, first_day, month_ends, months_apart
 from tests.oracles.ledger import Ledger
 from tests.oracles.positions import UNKNOWN, Book, Contract
 
@@ -17,7 +17,6 @@ class Months:
         self.ledger, self.business_date, self.terms = ledger, business_date, terms
         self.release = Book(ledger, business_date, terms)
         self.book = cache(lambda as_of: Book(ledger, as_of, terms))
-        self.book_now = cache(lambda as_of: Book(ledger, as_of, terms, known_on=business_date))
 
     def as_of(self, month_on: date) -> date:
         return min(month_on, self.business_date)
@@ -90,6 +89,3 @@ def bucket(dpd: int) -> str:
         if dpd >= edge:
             return name
     return "0"
-
-
-__all__ = ["Months", "bucket", "has_row", "last_day"]

@@ -200,9 +200,10 @@ class Book:
         self._mark_refinanced()
 
     def region(self, client_id: str, day: date) -> str:
-        """Region of a client on a day: what was told last among what was true by then."""
+        """Region of a client on a day: what was told last among what was true by then, else the first value there is."""
         chain = self.client_versions.get(client_id, [])
-        told = [row for row in chain if valid_from(row, chain, self.terms.time_zone) <= day]
+        holds = [(valid_from(row, self.terms.time_zone), row) for row in chain]
+        told = [row for start, row in holds if start <= day] or [row for start, row in holds if start == min(start for start, _ in holds)]
         if not told or told[-1]["is_deleted"] or told[-1]["region_id"] not in self.region_rows:
             return UNKNOWN
         return told[-1]["region_id"]
@@ -216,8 +217,7 @@ class Book:
     def _contracts(self) -> dict[str, Contract]:
         history, repayments = defaultdict(list), defaultdict(list)
         for row in self.ledger.held("contract_status_history", self.until):
-            if row["status_date"] <= self.as_of:
-                history[row["contract_number"]].append(row)
+            history[row["contract_number"]].append(row)
         for row in self.ledger.held("repayments", self.until):
             if row["repayment_date"] <= self.as_of:
                 repayments[row["contract_number"]].append(row)
@@ -237,7 +237,7 @@ class Book:
         row = versions[-1]
         paid = allocate(installments, repayments, self.as_of)
         set_next_due(installments)
-        told = [event for event in events(versions, history, settlement_day(installments, self.as_of)) if event.day <= self.as_of]
+        told = events(versions, history, settlement_day(installments, self.as_of), self.as_of)
         now = standing(told, row["start_date"], self.as_of)
         contract = Contract(row, self.as_of, told, now, installments, paid, original, self.terms.grace_days)
         contract.region_at_origination_id = self.region(row["client_id"], row["start_date"])
@@ -298,12 +298,11 @@ class Book:
                     contract.refinanced = True
 
 
-def valid_from(version: Row, chain: list[Row], zone: str) -> date:
-    """From when a version of a client holds: the first one always, a later one from its change or its delivery."""
-    if version is chain[0]:
+def valid_from(version: Row, zone: str) -> date:
+    """From when a version of a client holds: an opening one always, a later one from its change or its delivery."""
+    if version["is_opening"]:
         return BEGINNING
     updated = version["updated_at"]
     if updated is None:
         return version["business_date"]
-    changed = updated.astimezone(ZoneInfo(zone)).date()
-    return min(changed, version["business_date"])
+    return min(updated.astimezone(ZoneInfo(zone)).date(), version["business_date"])

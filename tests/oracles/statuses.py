@@ -36,25 +36,27 @@ class Standing:
     events_since_active: tuple[Event, ...] = ()
 
 
-def events(versions: list[Row], history: list[Row], all_settled_on: date | None) -> list[Event]:
-    """Status events of one contract, in order, whatever their dates.
+def events(versions: list[Row], history: list[Row], all_settled_on: date | None, as_of: date) -> list[Event]:
+    """Status events of one contract up to the as-of date, in order.
 
     Args:
         versions: known versions of the contract's row, oldest first.
-        history: held rows of contract_status_history dated up to the as-of date.
+        history: held rows of contract_status_history; a contract with any has its events from there, even if all are dated later.
         all_settled_on: the day on which the last installment was settled, if all are.
+        as_of: the as-of date.
     """
-    told = from_history(versions, history, all_settled_on) if history else from_rows(versions, all_settled_on)
-    return sorted(told, key=lambda event: event.place)
+    told = from_history(versions, history, all_settled_on, as_of) if history else from_rows(versions, all_settled_on)
+    return sorted((event for event in told if event.day <= as_of), key=lambda event: event.place)
 
 
-def from_history(versions: list[Row], history: list[Row], all_settled_on: date | None) -> set[Event]:
+def from_history(versions: list[Row], history: list[Row], all_settled_on: date | None, as_of: date) -> set[Event]:
     """Delivered events, and a contract row's status where it told something else than the events delivered by then.
 
     Such a status is dropped once a later delivery of the history ends with it: the history has caught up.
     """
     told = {told_by(row) for row in history}
-    newest = max(history, key=lambda row: told_by(row).place)
+    past = [row for row in history if row["status_date"] <= as_of]
+    newest = max(past, key=lambda row: told_by(row).place, default=None)
     days = {(event.day, event.status) for event in told}
     own: list[tuple[Event, Row]] = []
     for version in versions:
@@ -63,10 +65,10 @@ def from_history(versions: list[Row], history: list[Row], all_settled_on: date |
             continue
         delivered = {told_by(row) for row in history if row["status_date"] <= day and (row["is_opening"] or row["business_date"] <= day)}
         last = max([*delivered, *(event for event, _ in own)], key=lambda event: event.place, default=None)
-        if last is None or last.status != status:
+        if status != (last.status if last else "New"):
             own.append((Event(dated(version, all_settled_on), status, True), version))
     for event, version in own:
-        caught_up = newest["status"] == event.status and newest["business_date"] > version["business_date"]
+        caught_up = newest is not None and newest["status"] == event.status and newest["business_date"] > version["business_date"]
         if not caught_up and (event.day, event.status) not in days:
             told.add(event)
     return told
