@@ -11,7 +11,6 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
-from ibis.backends import BaseBackend
 
 from warehouse.clock import as_of_dates, end_of_day
 from warehouse.curated.positions import Positions, positions
@@ -128,6 +127,11 @@ def at(rows: Staged, *days: str, terms: Terms = TERMS) -> Positions:
     return positions(rows, as_of_dates([day(text) for text in days], terms.time_zone), terms)
 
 
-def read(con: BaseBackend, table: ir.Table, *order: str) -> list[dict[str, Any]]:
-    """Rows of a table, sorted."""
-    return con.to_pyarrow(table.order_by(*order) if order else table).to_pylist()
+def by(table: ir.Table, *key: str) -> dict[Any, dict[str, Any]]:
+    """Rows of a table by their key; dates of the key as ISO text."""
+    found = {}
+    for row in table.to_pyarrow().to_pylist():
+        place = tuple(row[name].isoformat() if isinstance(row[name], date) else row[name] for name in key)
+        assert place not in found, f"two rows for {place}"
+        found[place if len(place) > 1 else place[0]] = row
+    return found

@@ -123,7 +123,7 @@ def positions(staged: Staged, as_ofs: ir.Table, terms: Terms, keep: Keep = in_en
 
     Args:
         staged: the staging tables.
-        as_ofs: as_of_on, known_until; of `warehouse.clock.as_of_dates`.
+        as_ofs: as_of_on, known_until, which must not fall from one date to a later one; of `warehouse.clock.as_of_dates`.
         terms: what the lender sets about its definitions.
         keep: what to do with a step that several others read.
     """
@@ -144,7 +144,7 @@ def positions(staged: Staged, as_ofs: ir.Table, terms: Terms, keep: Keep = in_en
         installments=rows.select(INSTALLMENT_COLUMNS),
         repayments=repayments_at(allocated, book.cancelled, dates, contracts),
         penalties=penalties,
-        regions=regions_at(staged, as_ofs),
+        regions=regions_at(staged, as_ofs, terms),
         events=events,
         arrears=keep(arrears(rows, spells)),
     )

@@ -8,7 +8,7 @@ import ibis.expr.types as ir
 from ibis import _
 
 from warehouse.clock import BEGINNING, days_between, end_of_day_at
-from warehouse.curated.as_known import as_named, is_current, with_known_to
+from warehouse.curated.as_known import as_named, with_known_to
 from warehouse.curated.staged import Staged
 from warehouse.curated.values import lookup
 from warehouse.terms import UNKNOWN, Terms
@@ -33,17 +33,16 @@ def client_versions(clients: ir.Table, time_zone: str) -> ir.Table:
     return with_known_to(clients, "client_id").mutate(valid_from=ibis.ifelse(_.is_opening, ibis.literal(BEGINNING), from_on))
 
 
-def regions_at(staged: Staged, as_ofs: ir.Table) -> ir.Table:
+def regions_at(staged: Staged, as_ofs: ir.Table, terms: Terms) -> ir.Table:
     """Where each client lives at each date.
 
-    Grain: one row per (as_of_on, client_id), deleted clients included.
+    Grain: one row per (as_of_on, client_id) whose client is known, deleted clients included.
 
     Returns:
         as_of_on, client_id, region_id.
     """
-    newest = as_ofs.join(versions := with_known_to(staged.clients, "client_id"), is_current(versions, as_ofs.known_until))
-    named = _named(newest.select("as_of_on", "client_id", "is_deleted", "region_id"), staged, as_ofs)
-    return named.select("as_of_on", "client_id", region_id=ibis.ifelse(_.is_deleted, UNKNOWN, _.region_id))
+    asked = as_ofs.select("as_of_on").cross_join(staged.clients.select("client_id").distinct()).mutate(live_on=_.as_of_on)
+    return regions_on(asked, "live_on", staged, as_ofs, terms).drop("live_on")
 
 
 def regions_on(asked: ir.Table, day: str, staged: Staged, as_ofs: ir.Table, terms: Terms) -> ir.Table:
@@ -65,22 +64,14 @@ def regions_on(asked: ir.Table, day: str, staged: Staged, as_ofs: ir.Table, term
         as_of_on, client_id, the day's column, region_id.
     """
     key = ("as_of_on", "client_id", day)
-    versions = client_versions(staged.clients, terms.time_zone).select(
-        "client_id",
-        "business_date",
-        "valid_from",
-        "known_at",
-        region_id=ibis.ifelse(_.is_deleted, UNKNOWN, _.region_id.fill_null(UNKNOWN)),
-    )
-    delivered = days_between(_.business_date, ibis.literal(BEGINNING))
     chosen = (
         asked.select(key)
         .distinct()
         .join(as_ofs, "as_of_on")
-        .join(versions, "client_id")
+        .join(_valued(staged.clients, terms), "client_id")
         .filter(_.known_at <= _.known_until)
         .group_by(key)
-        .agg(region_id=_.region_id.argmax(ibis.ifelse(_.valid_from <= _[day], FAR + delivered, -delivered)))
+        .agg(region_id=_.region_id.argmax(_recency(_.valid_from <= _[day])))
     )
     return _named(chosen, staged, as_ofs)
 
@@ -91,16 +82,43 @@ def current_map(staged: Staged, as_ofs: ir.Table) -> ir.Table:
     Grain: one row per (as_of_on, region_id) named by a delivery.
 
     Returns:
-        as_of_on, region_id, region_current_map_id. Regions that succeed each other in a circle, and chains of more than 8, stop there.
+        as_of_on, region_id, region_current_map_id. A circle of successors ends where it would meet a region again, a chain after
+        MAX_SUCCESSIONS; a successor that no delivery has named is Unknown.
     """
     held = as_named(staged.regions, "region_id", as_ofs)
-    steps = held.select("as_of_on", region_current_map_id="region_id", successor="successor_region_id")
-    rows = held.select("as_of_on", "region_id", region_current_map_id="region_id")
+    steps = held.select("as_of_on", region_current_map_id="region_id", successor="successor_region_id", is_held=True)
+    rows = held.select("as_of_on", "region_id", region_current_map_id="region_id").mutate(seen=ibis.array([_.region_id]))
     for _step in range(MAX_SUCCESSIONS):
-        rows = lookup(rows, steps, ("as_of_on", "region_current_map_id"))
-        rows = rows.mutate(follows=_.successor.notnull() & (_.successor != _.region_id))
-        rows = rows.select("as_of_on", "region_id", region_current_map_id=ibis.ifelse(_.follows, _.successor, _.region_current_map_id))
-    return rows
+        is_new = _.successor.notnull() & ~_.seen.contains(_.successor).fill_null(False)
+        rows = lookup(rows, steps, ("as_of_on", "region_current_map_id")).mutate(is_new=is_new)
+        rows = rows.select(
+            "as_of_on",
+            "region_id",
+            region_current_map_id=ibis.ifelse(_.is_new, _.successor, _.region_current_map_id),
+            seen=ibis.ifelse(_.is_new, _.seen.concat(ibis.array([_.successor])), _.seen),
+        )
+    return (
+        lookup(rows, steps, ("as_of_on", "region_current_map_id"))
+        .mutate(region_current_map_id=ibis.ifelse(_.is_held.notnull(), _.region_current_map_id, UNKNOWN))
+        .select("as_of_on", "region_id", "region_current_map_id")
+    )
+
+
+def _valued(clients: ir.Table, terms: Terms) -> ir.Table:
+    """Client versions with a region that is never null; a deletion is a version of which nothing is known."""
+    return client_versions(clients, terms.time_zone).select(
+        "client_id",
+        "business_date",
+        "valid_from",
+        "known_at",
+        region_id=ibis.ifelse(_.is_deleted, UNKNOWN, _.region_id.fill_null(UNKNOWN)),
+    )
+
+
+def _recency(holds: ir.BooleanValue) -> ir.IntegerValue:
+    """Sorts versions: those that hold after those that do not, the newest of the former last, the oldest of the latter last."""
+    delivered = days_between(_.business_date, ibis.literal(BEGINNING))
+    return ibis.ifelse(holds, FAR + delivered, -delivered)
 
 
 def _named(rows: ir.Table, staged: Staged, as_ofs: ir.Table) -> ir.Table:
