@@ -5,9 +5,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any
 
 import ibis
+import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends import BaseBackend
 
@@ -50,7 +52,7 @@ def sha256(table: str, rows: Rows) -> str:
 
 
 def judged(con: BaseBackend, deliveries: Sequence[Delivered], tables: Sequence[str] | None = None) -> Judged:
-    """Judge deliveries in their order of arrival."""
+    """Judge deliveries in their order of arrival; sources that are not named count as never delivered."""
     entries: list[dict[str, Any]] = []
     raw: dict[str, list[dict[str, Any]]] = {source.name: [] for source in SOURCES}
     for seq, delivery in enumerate(deliveries, start=1):
@@ -60,23 +62,60 @@ def judged(con: BaseBackend, deliveries: Sequence[Delivered], tables: Sequence[s
                 continue  # the same file again
             entries.append({**place, "table_name": table, "delivery_seq": seq, "status": INGESTED})
             raw[table] += [{**place, "source_file": f"{table}.csv", "source_row_number": n, **row} for n, row in enumerate(rows, start=2)]
-    files = accepted_files(_table(con, DELIVERY_LEDGER, entries))
-    result, held = Judged(), {}
-    for source in SOURCES:
-        if tables is not None and source.name not in tables:
-            held[source.name] = _table(con, source.staging_spec(), [])
-            continue
-        raw_table = _table(con, source.raw_spec(), raw[source.name])
-        rows = judge(source, raw_table, files, held.__getitem__, ZONE, lambda table: table.cache())
-        held[source.name] = staged(rows, source).cache()
-        result.rows[source.name] = con.to_pyarrow(rows).to_pylist()
-        result.staging[source.name] = con.to_pyarrow(held[source.name]).to_pylist()
-        result.quarantine += con.to_pyarrow(quarantined(rows, raw_table, files, source)).to_pylist()
-    return result
+    names = tuple(source.name for source in SOURCES if tables is None or source.name in tables)
+    return _pipeline(con, names).run(entries, raw)
 
 
-def _table(con: BaseBackend, spec: TableSpec, rows: Sequence[Mapping[str, Any]]) -> Any:
-    blank = dict.fromkeys(spec.column_names) | {"ingested_at": datetime(2024, 7, 1, tzinfo=UTC), "run_id": "run", "schema_version": "v1"}
-    known = {name: value for name, value in blank.items() if name in spec.column_names}
-    data = pa.Table.from_pylist([{**known, **row} for row in rows], schema=spec.nullable_schema().to_pyarrow())
-    return con.create_table(ibis.util.gen_name("literal"), data, temp=True)
+class Pipeline:
+    """The expressions of staging over tables that are filled anew for each example: making SQL of them takes longer than running it."""
+
+    def __init__(self, con: BaseBackend, names: Sequence[str]) -> None:
+        self._con, self._prefix = con, ibis.util.gen_name("judging")
+        self._steps: list[tuple[str, str]] = []
+        self._ledger = self._fill(f"{self._prefix}_ledger", DELIVERY_LEDGER, [])
+        files = accepted_files(self._ledger)
+        self._judged, self._staged, self._quarantined = {}, {}, {}
+        held = {source.name: self._fill(f"{self._prefix}_none_{source.name}", source.staging_spec(), []) for source in SOURCES}
+        for source in (source for source in SOURCES if source.name in names):
+            raw = self._fill(self._raw(source.name), source.raw_spec(), [])
+            rows = judge(source, raw, files, held.__getitem__, ZONE, self._keep)
+            held[source.name] = self._keep(staged(rows, source))
+            self._judged[source.name], self._staged[source.name] = rows, held[source.name]
+            self._quarantined[source.name] = self._keep(quarantined(rows, raw, files, source))
+
+    def run(self, entries: Sequence[Mapping[str, Any]], raw: Mapping[str, Sequence[Mapping[str, Any]]]) -> Judged:
+        self._fill(f"{self._prefix}_ledger", DELIVERY_LEDGER, entries)
+        for source in SOURCES:
+            if source.name in self._judged:
+                self._fill(self._raw(source.name), source.raw_spec(), raw[source.name])
+        for name, view in self._steps:
+            self._con.raw_sql(f"create or replace table {name} as select * from {view}")
+        read = {name: self._con.to_pyarrow(table).to_pylist() for name, table in self._judged.items()}
+        staging = {name: self._con.to_pyarrow(table).to_pylist() for name, table in self._staged.items()}
+        quarantine = [row for table in self._quarantined.values() for row in self._con.to_pyarrow(table).to_pylist()]
+        return Judged(read, staging, quarantine)
+
+    def _raw(self, name: str) -> str:
+        return f"{self._prefix}_raw_{name}"
+
+    def _keep(self, table: ir.Table) -> ir.Table:
+        name = f"{self._prefix}_step_{len(self._steps)}"
+        self._con.create_view(f"{name}_of", table)
+        self._steps.append((name, f"{name}_of"))
+        self._con.raw_sql(f"create table {name} as select * from {name}_of")
+        return self._con.table(name)
+
+    def _fill(self, name: str, spec: TableSpec, rows: Sequence[Mapping[str, Any]]) -> ir.Table:
+        blank = dict.fromkeys(spec.column_names) | {
+            "ingested_at": datetime(2024, 7, 1, tzinfo=UTC),
+            "run_id": "run",
+            "schema_version": "v1",
+        }
+        known = {column: value for column, value in blank.items() if column in spec.column_names}
+        data = pa.Table.from_pylist([{**known, **row} for row in rows], schema=spec.nullable_schema().to_pyarrow())
+        return self._con.create_table(name, data, overwrite=True)
+
+
+@cache
+def _pipeline(con: BaseBackend, names: tuple[str, ...]) -> Pipeline:
+    return Pipeline(con, names)

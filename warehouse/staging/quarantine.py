@@ -52,9 +52,9 @@ def quarantined(judged: ir.Table, raw: ir.Table, files: ir.Table, source: Source
         files: delivered files, for the last business date.
         source: the contract.
     """
-    marked = _marks(judged)
+    entry = _entries(judged)
     delivered = raw.select(**{f"raw_{name}": raw[name] for name in PLACE}, **{f"text_{c.name}": raw[c.name] for c in source.all_columns})
-    joined = marked.join(delivered, [marked[name] == delivered[f"raw_{name}"] for name in PLACE])
+    joined = entry.join(delivered, [entry[name] == delivered[f"raw_{name}"] for name in PLACE])
     value = ibis.cases(*((joined.column_name == c.name, _shown(joined, c.name, c.personal)) for c in source.all_columns))
     severity = _by_rule(joined.rule, "severity")
     entries = joined.select(
@@ -82,12 +82,16 @@ def escalated(entries: ir.Table, files: ir.Table) -> ir.Table:
     return entries.mutate(is_escalated=is_waiting & (waited >= ORPHAN_ESCALATION_DAYS)).select(*QUARANTINE.column_names)
 
 
-def _marks(judged: ir.Table) -> ir.Table:
-    """One row per row of raw and mark; warnings count for rows that are used."""
+def marked(judged: ir.Table) -> ir.Table:
+    """Judged rows that broke a rule, with all their marks; warnings count for rows that are used."""
     warnings = ibis.ifelse(judged.disposition == "accepted", judged.warnings, "")
-    marked = judged.mutate(marks=(judged.faults + judged.waits + judged.notes + warnings).strip())
+    return judged.mutate(marks=(judged.faults + judged.waits + judged.notes + warnings).strip()).filter(_.marks != "")
+
+
+def _entries(judged: ir.Table) -> ir.Table:
+    """One row per row of raw and mark."""
     return (
-        marked.filter(_.marks != "")
+        marked(judged)
         .select(*PLACE, "source_file", "disposition", mark=_.marks.split(" ").unnest())
         .mutate(rule=_.mark.split(":")[0], column_name=_.mark.split(":")[1])
         .drop("mark")

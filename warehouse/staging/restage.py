@@ -10,7 +10,7 @@ from warehouse.lake import Candidate, Lake
 from warehouse.sources import SOURCES
 from warehouse.staging.judge import affected, judge, staged
 from warehouse.staging.ledger import DELIVERY_LEDGER, accepted_files, recounted, unbalanced
-from warehouse.staging.quarantine import QUARANTINE, escalated, quarantined
+from warehouse.staging.quarantine import QUARANTINE, escalated, marked, quarantined
 from warehouse.table import TableSpec
 from warehouse.terms import Terms
 
@@ -47,13 +47,18 @@ def restage(lake: Lake, candidate: Candidate, ledger: ir.Table, changed: Collect
         raw = candidate.table(source.raw_spec().name)
         rows = judge(source, raw, files, partial(_held_staging, lake, candidate), terms.time_zone, _keep)
         judged[source.name] = rows
-        entries.append(quarantined(rows, raw, files, source))
+        if marked(rows).count().to_pyarrow().as_py():  # asking is much cheaper than the entries, and most deliveries are clean
+            entries.append(quarantined(rows, raw, files, source))
         _write(candidate, source.staging_spec(), staged(rows, source), written)
     _write_missing(lake, candidate, written)
-    _write(candidate, QUARANTINE, ibis.union(_unaffected(lake, candidate, files, judged), *entries), written)
+    _write(candidate, QUARANTINE, _union(_unaffected(lake, candidate, files, judged), *entries), written)
     _write(candidate, DELIVERY_LEDGER, recounted(ledger, judged), written)
     _check_balance(candidate.table(DELIVERY_LEDGER.name))
     return written
+
+
+def _union(first: ir.Table, *others: ir.Table) -> ir.Table:
+    return ibis.union(first, *others) if others else first
 
 
 def _keep(rows: ir.Table) -> ir.Table:
