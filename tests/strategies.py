@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from tests.oracles.days import add_months, last_day, month_ends
@@ -41,6 +42,12 @@ ROW_PATHS = (  # contract rows may skip steps and may take a status back
 )
 LATENESS = (-70, -40, -16, -5, -1, 0, 0, 0, 0, 1, 1, 2, 5, 10, 15, 28, 29, 30, 31, 32, 45, 60, 61, 89, 90, 91, 120)
 SHARES = ("1", "1", "1", "1", "0.5", "0.1", "0.0999", "0.99", "0.9899", "1.5", "3", "0")
+
+
+def examples(count: int) -> settings:
+    """Settings of a comparison of whole books; a failure names the differing client, so shrinking would buy little."""
+    phases = (Phase.explicit, Phase.reuse, Phase.generate)
+    return settings(max_examples=count, deadline=None, database=None, suppress_health_check=list(HealthCheck), phases=phases)
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,7 @@ def as_of_days(when: Calendar, seed: int, count: int) -> tuple[date, ...]:
 
 
 @st.composite
-def cases(draw: st.DrawFn, clients: int = 30, as_ofs: int = 3) -> Case:
+def cases(draw: st.DrawFn, clients: int = 100, as_ofs: int = 3) -> Case:
     """Ledgers of up to so many clients with dates to ask about."""
     when = calendar(draw(st.integers(0, 2**32 - 1)))
     seeds = draw(st.lists(st.integers(0, 2**32 - 1), min_size=max(1, clients * 3 // 4), max_size=clients))

@@ -4,8 +4,7 @@ import random
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 
 from features.tables import client_repayment
 from tests.conftest import stored
@@ -15,13 +14,12 @@ from tests.oracles.compare import check, keyed
 from tests.oracles.days import end_of_day
 from tests.oracles.ledger import Ledger, Row
 from tests.oracles.positions import Book
-from tests.strategies import Case, cases
+from tests.strategies import Case, cases, examples
 from tests.warehouse.test_oracle_golden import name_of, questions
 from warehouse.terms import Terms
 
 TERMS = Terms()
 KEY = ("as_of_on", "client_id")
-quietly = hypothesis_settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def rows(con, ledger: Ledger, days) -> dict[tuple, dict]:
@@ -37,7 +35,7 @@ def expected(ledger: Ledger, days) -> dict[tuple, dict]:
 
 
 @given(cases())
-@quietly
+@examples(4)
 def test_features_equal_the_oracle(con, case: Case):
     check("features.client_repayment", expected(case.ledger, case.as_ofs), rows(con, case.ledger, case.as_ofs), case.ledger)
 
@@ -61,7 +59,7 @@ def poisoned(row: Row, rng: random.Random) -> Row:
 
 
 @given(cases(clients=20, as_ofs=2))
-@hypothesis_settings(quietly, max_examples=3)
+@examples(2)
 def test_what_becomes_known_later_changes_nothing(con, case: Case):
     """Every row known after T is poisoned or dropped; the features of T are the same bit for bit."""
     as_of, rng = case.as_ofs[0], random.Random(0)

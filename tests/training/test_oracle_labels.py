@@ -3,8 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 
 from tests.conftest import stored
 from tests.oracles import golden
@@ -12,7 +11,7 @@ from tests.oracles import labels as oracle
 from tests.oracles.compare import check, keyed
 from tests.oracles.days import add_months, month_ends
 from tests.oracles.ledger import Ledger
-from tests.strategies import Case, cases
+from tests.strategies import Case, cases, examples
 from tests.warehouse.test_oracle_golden import name_of, questions
 from training.labels import labels
 from training.spine import scope, spine
@@ -21,7 +20,6 @@ from warehouse.curated.positions import positions
 from warehouse.terms import Terms
 
 TERMS = Terms()
-quietly = hypothesis_settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def labelled(con, ledger: Ledger, as_ofs: list[date], label_on: date) -> dict[tuple, dict]:
@@ -51,7 +49,7 @@ def null_reason(row: dict) -> str | None:
 
 
 @given(cases())
-@quietly
+@examples(2)
 def test_labels_equal_the_oracle(con, case: Case):
     """Three month ends, one of them a leap day's, judged when the last delivery is long past and when the window has only just ended."""
     ends = month_ends(case.calendar.opening - timedelta(days=150), case.calendar.opening)

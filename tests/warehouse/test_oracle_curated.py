@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 
 from tests.conftest import STAGING, staging_tables
 from tests.oracles import answers, marts
 from tests.oracles.compare import check, keyed
 from tests.oracles.days import first_day
 from tests.oracles.months import Months
-from tests.strategies import Calendar, Case, calendar, cases, ledger
+from tests.strategies import Calendar, Case, calendar, cases, examples, ledger
 from warehouse.build import build_curated, build_marts
 from warehouse.lake import Candidate, Lake
 from warehouse.settings import Settings
@@ -122,7 +121,7 @@ def test_one_book(built, compare):
 
 
 @given(cases(clients=40, as_ofs=1))
-@hypothesis_settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.reuse, Phase.generate))
+@examples(1)
 def test_generated_books(case: Case):
     with tempfile.TemporaryDirectory() as home:
         for found in build(case, Path(home)):

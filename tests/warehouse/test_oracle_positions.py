@@ -5,8 +5,7 @@ from datetime import date
 import ibis
 import ibis.expr.types as ir
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import stored
@@ -15,7 +14,7 @@ from tests.oracles.compare import check, keyed
 from tests.oracles.days import end_of_day, window_start
 from tests.oracles.ledger import BEGINNING, Ledger
 from tests.oracles.positions import Book
-from tests.strategies import Case, cases
+from tests.strategies import Case, cases, examples
 from tests.warehouse.test_oracle_golden import assert_cells, assert_paid, questions
 from warehouse.curated.positions import Positions, peak_dpd, positions
 from warehouse.table import TIMESTAMP
@@ -27,7 +26,6 @@ LENIENT = Terms(
     settlement_tolerance_ratio=DEFAULT.settlement_tolerance_ratio * 0,
     grace_days=5,
 )
-quietly = hypothesis_settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def dates(asked: dict[date, date]) -> ir.Table:
@@ -90,19 +88,19 @@ def compare_peaks(con, found: Positions, books: list[Book], ledger: Ledger) -> N
 
 
 @given(cases())
-@quietly
+@examples(4)
 def test_positions_as_known_then(con, case: Case):
     compare(con, case.ledger, {as_of: as_of for as_of in case.as_ofs}, DEFAULT)
 
 
 @given(cases(), st.just(LENIENT))
-@hypothesis_settings(quietly, max_examples=3)
+@examples(2)
 def test_positions_with_other_terms(con, case: Case, terms: Terms):
     compare(con, case.ledger, {as_of: as_of for as_of in case.as_ofs}, terms)
 
 
 @given(cases())
-@hypothesis_settings(quietly, max_examples=3)
+@examples(2)
 def test_positions_with_hindsight(con, case: Case):
     """Facts dated up to the as-of date, by what the last delivery knows."""
     compare(con, case.ledger, dict.fromkeys(case.as_ofs, case.calendar.last), DEFAULT)
