@@ -4,7 +4,8 @@ Configure it as `offline_store: {type: features.offline_store.IbisOfflineStore, 
 a feature row counts only if its created time is not after the asked time. Knows nothing of any project; docs/adr/0003 says why it exists.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -26,6 +27,7 @@ from feast.infra.registry.base_registry import BaseRegistry
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
 from feast.utils import _strip_version_from_ref, compute_non_entity_date_range, make_tzaware
+from ibis.backends import BaseBackend
 from pydantic import StrictStr
 
 from features.entity_frame import EVENT_TIMESTAMP, EntityRows, entity_rows
@@ -197,13 +199,35 @@ class _HistoricalJob(IbisRetrievalJob):
 
     def _answer(self) -> pa.Table:
         """The join, in the engine's order."""
-        keys = dict.fromkeys(name for view in self.views for _, name in view.join_keys)
-        asked = self.rows.table.select(list(keys)).append_column(AT, self.rows.table[self.rows.at])
-        asked = asked.append_column(ROW, pa.array(np.arange(asked.num_rows)))
+        kinds = {name: view.table.schema()[source].to_pyarrow() for view in self.views for source, name in view.join_keys}
+        keys = {name: self.rows.table[name] for name in kinds}
+        # A key that is null in every row has no type of its own to compare.
+        typed = {name: key.cast(kinds[name]) if pa.types.is_null(key.type) else key for name, key in keys.items()}
+        count = self.rows.table.num_rows
+        asked = pa.table({**typed, AT: self.rows.table[self.rows.at], ROW: np.arange(count)})
         earliest, last = self.rows.range
         if earliest is None or last is None:
             earliest = last = datetime(1970, 1, 1, tzinfo=UTC)
-        return point_in_time(ibis.memtable(asked), self.views, (earliest, last), self.use_asof).to_pyarrow()
+        with _stored(asked, self.views[0].table.get_backend()) as table:
+            return point_in_time(table, self.views, (earliest, last), self.use_asof).to_pyarrow()
+
+
+@contextmanager
+def _stored(asked: pa.Table, backend: BaseBackend) -> Iterator[ir.Table]:
+    """The asked rows as a table of the backend.
+
+    DuckDB takes an Arrow table for one row, and its as-of join then compares every pair (measured: 20,000 rows in 4.2 s of CPU instead of
+    0.25), so where there are temporary tables the rows become one. Backends without them get the rows in memory.
+    """
+    if backend.name not in ASOF_BACKENDS:
+        yield ibis.memtable(asked)
+        return
+    name = ibis.util.gen_name("asked")
+    table = backend.create_table(name, asked, temp=True)
+    try:
+        yield table
+    finally:
+        backend.drop_table(name, force=True)
 
 
 def source_table(config: RepoConfig, source: DataSource) -> ir.Table:

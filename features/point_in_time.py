@@ -7,7 +7,7 @@ equality join with a range does the same.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import ibis
 import ibis.expr.types as ir
@@ -17,6 +17,7 @@ ASOF_BACKENDS = frozenset({"duckdb", "clickhouse", "snowflake"})
 ROW, AT = "__row", "__at"
 _EVENT, _CREATED, _KNOWN_FROM = "__event", "__created", "__known_from"
 _INSTANT = "timestamp('UTC', 6)"
+_FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -135,11 +136,10 @@ def _interval(result: ir.Table, view: ViewRows, rows: ir.Table) -> ir.Table:
     """Each row of result beside its feature row, by the interval in which that is the answer."""
     keys = [_key(position) for position in range(len(view.join_keys))]
     until = rows[_KNOWN_FROM].lead().over(ibis.window(group_by=keys, order_by=rows[_KNOWN_FROM]))
-    held = rows.mutate(__known_until=until)
+    # A row without a successor gets an end too: engines run a comparison in a hash join, but an OR of two as a join of every pair.
+    held = rows.mutate(__known_until=until.fill_null(_literal(_FOREVER)))
     matches = [result[name] == held[_key(position)] for position, (_, name) in enumerate(view.join_keys)]
-    return result.left_join(
-        held, [*matches, result[AT] >= held[_KNOWN_FROM], held["__known_until"].isnull() | (result[AT] < held["__known_until"])]
-    )
+    return result.left_join(held, [*matches, result[AT] >= held[_KNOWN_FROM], result[AT] < held["__known_until"]])
 
 
 def _in_time(joined: ir.Table, feature: str, ttl: timedelta | None) -> ir.Value:

@@ -16,7 +16,7 @@ from feast.types import Int64
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.features.stores import CAR, CAR_SCHEMA, DRIVER, INSTANT, car_view, driver_view, drivers, hours, project
+from tests.features.stores import CAR, CAR_SCHEMA, DRIVER, INSTANT, car_view, driver_view, drivers, hours, project, source
 
 REFS = ["driver_stats:trips", "driver_stats:rate_y", "driver_stats:note"]
 TTL = timedelta(hours=10)
@@ -208,6 +208,15 @@ def test_several_views_with_keys_of_their_own(stores: Any) -> None:
         assert table["driver_stats__rate_y"].to_pylist() == [0.2, 0.1, None]
 
 
+def test_a_view_without_an_entity(tmp_path: Path) -> None:
+    view = FeatureView(name="driver_stats", entities=[], ttl=TTL, schema=[Field(name="trips", dtype=Int64)], source=source("driver_stats"))
+    tables = Tables(driver_stats=drivers([("a", 5, 5, 2, 0.2, "y"), ("a", 1, 1, 1, 0.1, "x")]))
+    for asof in (True, False):
+        store = project(tmp_path, tables, [view], asof, f"{asof}.db")
+        frame = pd.DataFrame({"event_timestamp": [hours(9), hours(0), hours(3)]})
+        assert store.get_historical_features(frame, ["driver_stats:trips"]).to_arrow()["trips"].to_pylist() == [2, None, 1]
+
+
 def test_empty_and_one_row_requests(stores: Any) -> None:
     tables, made = stores
     tables["driver_stats"] = drivers([("a", 5, 5, 2, 0.2, "y")])
@@ -338,3 +347,15 @@ def test_equals_the_stock_duckdb_store_where_that_is_right(stores: Any, tmp_path
     pd.testing.assert_frame_equal(
         theirs.sort_values("place", ignore_index=True)[["place", "trips"]], ours[["place", "trips"]], check_dtype=False
     )
+
+
+def test_many_entity_rows_are_joined_without_comparing_every_pair(stores: Any) -> None:
+    """DuckDB plans a loop over all pairs for entity rows that it takes for one row; this size would then take minutes."""
+    tables, made = stores
+    tables["driver_stats"] = drivers((f"d{n % 4000}", n // 4000, n // 4000, n, n / 8, None) for n in range(40_000))
+    frame = asked([(f"d{n * 7 % 4500}", n % 12) for n in range(40_000)])
+    start = time.process_time()
+    asof, portable = (made[plan].get_historical_features(frame, REFS).to_arrow() for plan in ("asof", "portable"))
+    assert time.process_time() - start < 10
+    assert asof.equals(portable)
+    assert asof["trips"].null_count == sum(n * 7 % 4500 >= 4000 for n in range(40_000))
