@@ -135,3 +135,12 @@ def by(table: ir.Table, *key: str) -> dict[Any, dict[str, Any]]:
         assert place not in found, f"two rows for {place}"
         found[place if len(place) > 1 else place[0]] = row
     return found
+
+
+def joined(*books: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    """Rows of several small books together, by source."""
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for book in books:
+        for name, part in book.items():
+            rows.setdefault(name, []).extend(part)
+    return rows

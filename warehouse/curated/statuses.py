@@ -85,7 +85,7 @@ def status_events(stated: ir.Table, told: ir.Table) -> ir.Table:
         _events(_beginnings(without)),
         _events(without.filter(_.status.notnull(), (_.status != _.said_before) | _.own_date.notnull())),
         _events(_silent(without)),
-        _events(_contradicting(within, past)),
+        _events(_contradicting(within, told)),
     )
     return (
         found.filter(_.status_date <= _.as_of_on)
@@ -107,11 +107,10 @@ def stated_statuses(versions: ir.Table, held: ir.Table, terms: Terms) -> ir.Tabl
         terms: the lender's time zone.
 
     Returns:
-        the grain, known_until, start_date, settlement_on, settlement_known_at, business_date, row_known_at, known_to, status (null where
-        empty), said_before, own_date, status_date, known_at (of the status).
+        the grain, known_until, start_date, settlement_on, settlement_known_at, business_date, delivered_at (its end), row_known_at,
+        known_to, status (null where empty), said_before, own_date, status_date, known_at (of the status).
     """
     by_settlement = _.own_date.isnull() & _.status.isin(SETTLED_STATUSES) & _.settlement_on.notnull()
-    delivered_at = end_of_day_at(_.business_date, terms.time_zone)
     return (
         versions.select(
             "contract_number",
@@ -126,13 +125,13 @@ def stated_statuses(versions: ir.Table, held: ir.Table, terms: Terms) -> ir.Tabl
         )
         .join(held.select(*AT, "life", "known_until", "start_date", "settlement_on", "settlement_known_at"), ("contract_number", "life"))
         .filter(_.row_known_at <= _.known_until)
-        .mutate(is_by_settlement=by_settlement)
+        .mutate(is_by_settlement=by_settlement, delivered_at=end_of_day_at(_.business_date, terms.time_zone))
         .mutate(status_date=ibis.coalesce(_.own_date, ibis.ifelse(_.is_by_settlement, _.settlement_on, _.business_date)))
         .mutate(
             known_at=ibis.ifelse(
                 _.is_by_settlement,
                 _later(_.row_known_at, _.settlement_known_at),
-                _later(_.row_known_at, ibis.least(end_of_day_at(_.status_date, terms.time_zone), delivered_at)),
+                _later(_.row_known_at, ibis.least(end_of_day_at(_.status_date, terms.time_zone), _.delivered_at)),
             ),
         )
     )
@@ -171,12 +170,12 @@ def _contradicting(stated: ir.Table, told: ir.Table) -> ir.Table:
     The second condition drops an event that the history has caught up with; the first one keeps an old row, which agreed when it came,
     from contradicting every later event.
     """
-    keyed = told.select(*AT, "business_date", "status_date", told_key=event_key(_.status_date, _.status))
+    keyed = told.select(*AT, "known_at", "status_date", told_key=event_key(_.status_date, _.status))
     last = keyed.group_by(AT).agg(last_key=_.told_key.max())
     heard = (
-        stated.select(*AT, "version", row_date="business_date")
+        stated.select(*AT, "version", "business_date", "delivered_at")
         .join(keyed, AT)
-        .filter(_.business_date <= _.row_date, _.status_date <= _.row_date)
+        .filter(_.known_at <= _.delivered_at, _.status_date <= _.business_date)
         .group_by(*AT, "version")
         .agg(heard_key=_.told_key.max())
     )
