@@ -44,12 +44,17 @@ def typed(spec: TableSpec, rows: Sequence[Row], defaults: Row | None = None) -> 
     Raises:
         KeyError: a row names a column that the spec does not have, which is nearly always a slip in a test.
     """
+    return ibis.memtable(arrow(spec, rows, defaults))
+
+
+def arrow(spec: TableSpec, rows: Sequence[Row], defaults: Row | None = None) -> pa.Table:
+    """The same as an Arrow table."""
     names = set(spec.column_names)
     for row in rows:
         if unknown := set(row) - names:
             raise KeyError(f"{spec.name} has no column {', '.join(sorted(unknown))}")
-    filled = [{name: {**(defaults or {}), **row}.get(name) for name in spec.column_names} for row in rows]
-    return ibis.memtable(pa.Table.from_pylist(filled, schema=spec.ibis_schema().to_pyarrow()))
+    filled = [{name: row.get(name, (defaults or {}).get(name)) for name in spec.column_names} for row in rows]
+    return pa.Table.from_pylist(filled, schema=spec.ibis_schema().to_pyarrow())
 
 
 def staging_table(name: str, rows: Sequence[Row]) -> ir.Table:
@@ -69,8 +74,8 @@ def stored(con: BaseBackend, rows: Mapping[str, Sequence[Row]]) -> Any:
     from warehouse.curated.staged import Staged
 
     tables = {
-        f"staging.{name}": con.create_table(ibis.util.gen_name(f"staging_{name}"), obj=table.to_pyarrow(), temp=True)
-        for name, table in staging_tables(rows).items()
+        f"staging.{name}": con.create_table(ibis.util.gen_name(name), obj=arrow(spec, rows.get(name, ()), STAGED_DEFAULTS), temp=True)
+        for name, spec in STAGING.items()
     }
     return Staged.read(tables.__getitem__)
 

@@ -1,6 +1,5 @@
 """Curated tables and regional marts, built into a lake from generated ledgers, against the plain-Python oracle, cell by cell."""
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
 
 from tests.conftest import STAGING, staging_tables
 from tests.oracles import answers, marts
 from tests.oracles.compare import check, keyed
 from tests.oracles.days import first_day
 from tests.oracles.months import Months
-from tests.strategies import Calendar, Case, calendar, cases, examples, ledger
+from tests.strategies import Calendar, Case, calendar, ledger
 from warehouse.build import build_curated, build_marts
 from warehouse.lake import Candidate, Lake
 from warehouse.settings import Settings
@@ -118,12 +116,3 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
 @pytest.mark.parametrize("compare", CHECKS, ids=lambda compare: compare.__name__)
 def test_one_book(built, compare):
     compare(built)
-
-
-@given(cases(clients=40, as_ofs=1))
-@examples(1)
-def test_generated_books(case: Case):
-    with tempfile.TemporaryDirectory() as home:
-        for found in build(case, Path(home)):
-            for compare in CHECKS:
-                compare(found)

@@ -88,19 +88,19 @@ def compare_peaks(con, found: Positions, books: list[Book], ledger: Ledger) -> N
 
 
 @given(cases())
-@examples(4)
+@examples(3)
 def test_positions_as_known_then(con, case: Case):
     compare(con, case.ledger, {as_of: as_of for as_of in case.as_ofs}, DEFAULT)
 
 
 @given(cases(), st.just(LENIENT))
-@examples(2)
+@examples(1)
 def test_positions_with_other_terms(con, case: Case, terms: Terms):
     compare(con, case.ledger, {as_of: as_of for as_of in case.as_ofs}, terms)
 
 
 @given(cases())
-@examples(2)
+@examples(1)
 def test_positions_with_hindsight(con, case: Case):
     """Facts dated up to the as-of date, by what the last delivery knows."""
     compare(con, case.ledger, dict.fromkeys(case.as_ofs, case.calendar.last), DEFAULT)
