@@ -5,6 +5,7 @@ Run it after `make demo`, from the root: `.venv/bin/python docs/lookup_example.p
 
 from features.services import default_risk_v1
 from features.store import feature_store
+from features.tables import CLIENT_REPAYMENT
 from serving.scoring import Scoring
 from warehouse import open_warehouse
 from warehouse.settings import Settings
@@ -18,7 +19,8 @@ def main() -> None:
     client_id = open_warehouse(settings).sql(RISKIEST).to_pyarrow()["client_id"][0].as_py()
     store = feature_store(settings)
     row = store.get_online_features(features=default_risk_v1, entity_rows=[{"client_id": client_id}]).to_dict()
-    for name, (value,) in row.items():
+    for name in ("client_id", *(feature.name for feature in CLIENT_REPAYMENT)):
+        (value,) = row[name]
         print(f"{name:<32} {value:.4g}" if isinstance(value, float) else f"{name:<32} {value}")
     scoring = Scoring(settings)
     result = scoring.answer([client_id]).body()["results"][0]

@@ -12,6 +12,10 @@ import dagster as dg
 from warehouse.ingest import IngestResult
 from warehouse.lake import Candidate, Lake, Release
 from warehouse.settings import Settings
+from warehouse.sources import SOURCES
+from warehouse.staging.ledger import DELIVERY_LEDGER, missing_tables
+
+MANDATORY = sum(source.mandatory for source in SOURCES)
 
 
 class Platform:
@@ -42,19 +46,24 @@ class Platform:
         """The last business date that was delivered.
 
         Raises:
-            NoDelivery: nothing was ever delivered.
+            NoDelivery: nothing was ever delivered, or a table without which nothing can be built was not.
         """
         intake = self.lake.intake()
         if intake is None:
-            raise NoDelivery
+            raise NoDelivery("no delivery yet")
+        missing = missing_tables(intake.table(DELIVERY_LEDGER.name))
+        if len(missing) == MANDATORY:
+            raise NoDelivery("no delivery yet")
+        if missing:
+            raise NoDelivery(f"never delivered: {', '.join(missing)}")
         return intake.release.business_date
 
 
 class NoDelivery(RuntimeError):
     """There is nothing to build from."""
 
-    def __init__(self) -> None:
-        super().__init__("no delivery yet; run lending ingest PATH --business-date D")
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}; run lending ingest PATH --business-date D")
 
 
 class DeliveryRefused(dg.Failure):

@@ -84,7 +84,7 @@ def _online_business_date(settings: Settings) -> str | None:
         generation = served_generation(OnlineFile(settings.online_store).con, PROJECT)
     except OnlineFileMissing:
         return None
-    return generation and generation.business_date.isoformat()
+    return generation.business_date.isoformat() if generation else None
 
 
 def quarantine(arguments: argparse.Namespace, settings: Settings) -> int:

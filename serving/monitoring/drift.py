@@ -23,6 +23,7 @@ from warehouse.lake import Lake, Pinned
 from warehouse.marts import CLIENT_DEFAULT_RISK
 from warehouse.settings import Settings
 from warehouse.table import TIMESTAMP, TableSpec, columns
+from warehouse.terms import DEFAULT_DPD
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,12 +111,17 @@ def drift_report(settings: Settings, lake: Lake) -> DriftReport:
 
 
 def scored_sample(pinned: Pinned, bundle: Bundle, day: date) -> pa.Table:
-    """Features and probability of the clients that were scored as of a date, as the reference sample has them."""
+    """Features and probability of the scored clients who would be in a training cohort of the date, as those of the reference sample were.
+
+    Clients without an open contract, or 90 days past due already, are scored too; beside a sample without them they would read as drift.
+    """
     risk = pinned.table(CLIENT_DEFAULT_RISK.name) if CLIENT_DEFAULT_RISK.name in pinned.tables() else None
     if risk is None:
         raise TooFewScores("no scores in the release; run lending score --all")
     scored = risk.filter(risk.business_date == day, risk.probability.notnull()).select("client_id", PROBABILITY).to_pyarrow()
-    snapshot = feature_snapshot(pinned.table(CLIENT_REPAYMENT_SPEC.name), day)
+    features = pinned.table(CLIENT_REPAYMENT_SPEC.name)
+    cohort = features.filter(features.open_contract_count > 0, features.dpd < DEFAULT_DPD, features.installments_due_count_lifetime > 0)
+    snapshot = feature_snapshot(cohort, day)
     return snapshot.join(scored, "client_id", join_type="inner").select([*bundle.feature_names, PROBABILITY])
 
 

@@ -16,7 +16,7 @@ from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table.update.snapshot import ManageSnapshots
 
 from tests.warehouse.lake_book import ACCOUNTS, BALANCES, DAYS, rows, stage
-from warehouse.lake import Lake
+from warehouse.lake import Lake, LakeError
 from warehouse.lake.catalog import LockBusy, retried
 from warehouse.lake.durable import DurableFileIO, SyncedStream
 from warehouse.lake.reader import planned_files
@@ -178,7 +178,7 @@ def test_delete_files_of_a_foreign_writer_are_not_ignored(lake: Lake, monkeypatc
     (task,) = table.scan().plan_files()
     task.delete_files.add(task.file)
     monkeypatch.setattr("pyiceberg.table.DataScan.plan_files", lambda self: [task])
-    with pytest.raises(NotImplementedError, match=r"curated.accounts: has delete files"):
+    with pytest.raises(LakeError, match=r"curated.accounts: has delete files"):
         planned_files(table, table.current_snapshot().snapshot_id)
 
 

@@ -15,7 +15,7 @@ from pyiceberg.table import Table
 from pyiceberg.types import DecimalType
 
 from warehouse.lake.catalog import Catalog
-from warehouse.lake.errors import UnknownTable
+from warehouse.lake.errors import LakeError, UnknownTable
 from warehouse.lake.release_log import Release
 from warehouse.lake.schema import TYPES
 from warehouse.table import TableSpec
@@ -40,7 +40,7 @@ class Reader:
         """Paths of the Parquet files of a snapshot; none for an empty table.
 
         Raises:
-            NotImplementedError: a foreign writer left delete files, which a plain read of the data files would ignore.
+            LakeError: a foreign writer left delete files, which a plain read of the data files would ignore.
         """
         return planned_files(self._catalog.holding(name, snapshot_id), snapshot_id)
 
@@ -117,7 +117,7 @@ def planned_files(table: Table, snapshot_id: int) -> list[str]:
     """Paths of a snapshot's data files, sorted.
 
     Raises:
-        NotImplementedError: a data file has delete files.
+        LakeError: a data file has delete files.
     """
     return sorted(planned_partitions(table, snapshot_id))
 
@@ -126,11 +126,11 @@ def planned_partitions(table: Table, snapshot_id: int) -> dict[str, object]:
     """Paths of a snapshot's data files, with the partition of each: days since 1970, None for a table without partitions.
 
     Raises:
-        NotImplementedError: a data file has delete files.
+        LakeError: a data file has delete files.
     """
     tasks = list(table.scan(snapshot_id=snapshot_id).plan_files())
     if any(task.delete_files for task in tasks):
-        raise NotImplementedError(f"{'.'.join(table.name())}: has delete files of a foreign writer; rewrite the table with its own tool")
+        raise LakeError(f"{'.'.join(table.name())}: has delete files of a foreign writer; rewrite the table with its own tool")
     return {local_path(task.file.file_path): next(iter(task.file.partition), None) for task in tasks}
 
 
