@@ -165,10 +165,10 @@ def _silent(stated: ir.Table) -> ir.Table:
 
 
 def _contradicting(stated: ir.Table, told: ir.Table) -> ir.Table:
-    """Statuses of contract rows that differ from the last event when they were delivered, and from the last event of the history.
+    """Statuses of contract rows that differ from the last event when they were delivered.
 
-    The second condition drops an event that the history has caught up with; the first one keeps an old row, which agreed when it came,
-    from contradicting every later event.
+    The last event is the row before it, or what the history said meanwhile. Comparing with the last event of all would let an old row,
+    which agreed when it came, contradict every later event. An event that the history has caught up with since is dropped.
     """
     keyed = told.select(*AT, "known_at", "status_date", told_key=event_key(_.status_date, _.status))
     last = keyed.group_by(AT).agg(last_key=_.told_key.max())
@@ -181,9 +181,10 @@ def _contradicting(stated: ir.Table, told: ir.Table) -> ir.Table:
     )
     rows = ibis.window(group_by=AT, order_by="version")
     heard_nothing = _.heard_key.identical_to(_.heard_key.lag().over(rows)) & (_.version > 0)
+    caught_up = (_.status == key_status(_.last_key)) & ~_.last_key.identical_to(_.heard_key)
     return (
         lookup(lookup(stated, heard, (*AT, "version")), last, AT)
         .mutate(said_last=when(heard_nothing, _.status.lag().over(rows)))
         .mutate(before=ibis.coalesce(_.said_last, key_status(_.heard_key), "New"))
-        .filter(_.status.notnull(), _.status != _.before, (_.status != key_status(_.last_key)).fill_null(True))
+        .filter(_.status.notnull(), _.status != _.before, ~caught_up.fill_null(False))
     )
