@@ -1,7 +1,8 @@
 """Staging tables written as literals: a small lender whose rows a test states, with everything else filled in.
 
-A row is a dict of delivered values; `on` is the business date of its delivery (default: OPENING, the opening delivery), `deleted` marks a
-tombstone. known_at follows CONTRACT B and is computed here in plain Python, apart from the code under test.
+A row is a dict of delivered values; `on` is the business date of its delivery (default: the opening delivery), `deleted` marks a tombstone.
+The opening lies far ahead unless a test says otherwise, so that its rows are known from their own dates; a key with later versions needs
+an opening before them. known_at follows CONTRACT B and is computed here in plain Python, apart from the code under test.
 """
 
 from datetime import UTC, date, datetime
@@ -38,33 +39,33 @@ def day(text: str) -> date:
     return date.fromisoformat(text)
 
 
-def known_at(source: str, row: dict[str, Any], starts: dict[str, date]) -> datetime:
+def known_at(source: str, row: dict[str, Any], starts: dict[str, date], opening: date) -> datetime:
     """CONTRACT B, for one row."""
     on = row["on"]
-    if on != OPENING:
+    if on != opening:
         return end_of_day(on, ZONE)
     if source == "installments":
-        booked = end_of_day(starts.get(row["contract_number"], OPENING), ZONE)
+        booked = end_of_day(starts.get(row["contract_number"], opening), ZONE)
     elif row.get("booked_at") is not None:
         booked = row["booked_at"]
     elif source in EVENT_DATES:
         booked = end_of_day(row[EVENT_DATES[source]], ZONE)
     else:
         booked = end_of_day(date(1900, 1, 1), ZONE)
-    return min(booked, end_of_day(OPENING, ZONE))
+    return min(booked, end_of_day(opening, ZONE))
 
 
-def _table(source: SourceTable, rows: list[dict[str, Any]], starts: dict[str, date]) -> ir.Table:
+def _table(source: SourceTable, rows: list[dict[str, Any]], starts: dict[str, date], opening: date) -> ir.Table:
     spec = source.staging_spec()
     filled = []
     for number, row in enumerate(rows, start=2):
         values = {name: row.get(name) for name in spec.column_names}
-        complete = {"on": OPENING, **row}
+        complete = {"on": opening, **row}
         values |= {
             "is_deleted": row.get("deleted", False),
-            "is_opening": complete["on"] == OPENING,
+            "is_opening": complete["on"] == opening,
             "business_date": complete["on"],
-            "known_at": known_at(source.name, complete, starts),
+            "known_at": known_at(source.name, complete, starts, opening),
             "source_file": f"{source.name}.csv",
             "source_sha256": "0" * 64,
             "source_row_number": number,
@@ -73,14 +74,15 @@ def _table(source: SourceTable, rows: list[dict[str, Any]], starts: dict[str, da
     return ibis.memtable(pa.Table.from_pylist(filled, schema=spec.ibis_schema().to_pyarrow()))
 
 
-def staged(**tables: list[dict[str, Any]]) -> Staged:
+def staged(opening: str | date = OPENING, **tables: list[dict[str, Any]]) -> Staged:
     """Staging tables of the rows given by source name; reference tables have defaults."""
+    opening = day(opening) if isinstance(opening, str) else opening
     defaults = {"regions": REGIONS, "product_types": TYPES, "products": PRODUCTS, "clients": CLIENTS}
     rows = {source.name: _typed(source, tables.get(source.name, defaults.get(source.name, []))) for source in SOURCES}
     starts: dict[str, date] = {}
     for row in rows["contracts"]:
         starts.setdefault(row["contract_number"], row["start_date"])
-    return Staged(**{source.name: _table(source, rows[source.name], starts) for source in SOURCES})
+    return Staged(**{source.name: _table(source, rows[source.name], starts, opening) for source in SOURCES})
 
 
 def _typed(source: SourceTable, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

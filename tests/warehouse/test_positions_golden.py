@@ -153,17 +153,18 @@ def test_grace_days_are_exclusive():
     assert [found[f"NOW-{number}"]["state"] for number in (1, 2, 3)] == ["PAID_LATE", "PAID_ON_TIME", "PAID_ON_TIME"]
 
 
-@pytest.mark.parametrize(("missing", "settled"), [("9999", True), ("10000", True), ("10000.01", False), ("10001", False)])
-def test_tolerance_edge(missing, settled):
+def test_tolerance_edge():
+    # A tolerance of 10,000: missing 10,000 settles, a cent more does not.
+    missing = {"A": "9999", "B": "10000", "C": "10000.01", "D": "10001"}
     terms = Terms(settlement_tolerance_amount=Decimal(10_000), settlement_tolerance_ratio=Decimal("0.001"))
     rows = staged(
-        contracts=[contract(tenor=1)],
-        installments=[installment(1, "2024-01-31")],
-        repayments=[repayment("P", "2024-01-31", 1_000_000 - Decimal(missing))],
+        contracts=[contract(name, tenor=1) for name in missing],
+        installments=[installment(1, "2024-01-31", contract_number=name) for name in missing],
+        repayments=[repayment(f"P{name}", "2024-01-31", 1_000_000 - Decimal(amount), name) for name, amount in missing.items()],
     )
-    found = by(at(rows, "2024-02-29", terms=terms).installments, "installment_id")["K1-1"]
-    assert (found["settled_on"] is not None) == settled
-    assert found["unpaid_amount"] == Decimal(missing)  # the tolerance settles, it does not pay
+    found = by(at(rows, "2024-02-29", terms=terms).installments, "installment_id")
+    assert {name: found[f"{name}-1"]["settled_on"] is not None for name in missing} == {"A": True, "B": True, "C": False, "D": False}
+    assert {name: found[f"{name}-1"]["unpaid_amount"] for name in missing} == {name: Decimal(amount) for name, amount in missing.items()}
 
 
 def test_the_tolerance_ratio_is_not_rounded():
