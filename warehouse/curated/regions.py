@@ -116,9 +116,12 @@ def _valued(clients: ir.Table, terms: Terms) -> ir.Table:
 
 
 def _recency(holds: ir.BooleanValue) -> ir.IntegerValue:
-    """Sorts versions: those that hold after those that do not, the newest of the former last, the oldest of the latter last."""
-    delivered = days_between(_.business_date, ibis.literal(BEGINNING))
-    return ibis.ifelse(holds, FAR + delivered, -delivered)
+    """Sorts versions: those that hold after those that do not, the newest of the former last.
+
+    Of those that do not, the one that is first to hold comes last, as in dim_client: a version delivered later may replace it whole.
+    """
+    delivered, starts = (days_between(day, ibis.literal(BEGINNING)) for day in (_.business_date, _.valid_from))
+    return ibis.ifelse(holds, FAR + delivered, delivered - FAR * starts)
 
 
 def _named(rows: ir.Table, staged: Staged, as_ofs: ir.Table) -> ir.Table:

@@ -167,8 +167,8 @@ def _silent(stated: ir.Table) -> ir.Table:
 def _contradicting(stated: ir.Table, told: ir.Table) -> ir.Table:
     """Statuses of contract rows that differ from the last event when they were delivered.
 
-    The last event is the row before it, or what the history said meanwhile. Comparing with the last event of all would let an old row,
-    which agreed when it came, contradict every later event. An event that the history has caught up with since is dropped.
+    The last event is the row before it, or what the history said meanwhile or of a later day. Comparing with the last event of all would
+    let an old row, which agreed when it came, contradict every later event. An event that the history has caught up with since is dropped.
     """
     keyed = told.select(*AT, "known_at", "status_date", told_key=event_key(_.status_date, _.status))
     last = keyed.group_by(AT).agg(last_key=_.told_key.max())
@@ -181,10 +181,11 @@ def _contradicting(stated: ir.Table, told: ir.Table) -> ir.Table:
     )
     rows = ibis.window(group_by=AT, order_by="version")
     heard_nothing = _.heard_key.identical_to(_.heard_key.lag().over(rows)) & (_.version > 0)
+    row_before = event_key(_.status_date, _.status).lag().over(rows)  # dated before what the history said, it is not the last event
     caught_up = (_.status == key_status(_.last_key)) & ~_.last_key.identical_to(_.heard_key)
     return (
         lookup(lookup(stated, heard, (*AT, "version")), last, AT)
-        .mutate(said_last=when(heard_nothing, _.status.lag().over(rows)))
+        .mutate(said_last=when(heard_nothing & (row_before >= _.heard_key).fill_null(True), _.status.lag().over(rows)))
         .mutate(before=ibis.coalesce(_.said_last, key_status(_.heard_key), "New"))
         .filter(_.status.notnull(), _.status != _.before, ~caught_up.fill_null(False))
     )
