@@ -14,10 +14,9 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     from orchestration.resources import Platform
     from orchestration.sensors import build_schedules, build_sensor
 
-    partitions = business_dates(settings)
     return dg.Definitions(
-        assets=all_assets(partitions),
-        jobs=build_jobs(partitions),
+        assets=all_assets(business_dates(settings)),
+        jobs=build_jobs(),
         sensors=[build_sensor()],
         schedules=build_schedules(settings.terms.time_zone),
         resources={"platform": Platform(settings)},

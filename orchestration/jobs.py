@@ -12,18 +12,16 @@ WRITES = {"lending/writes": "lake"}
 GROUPS = ("intake", "curated", "marts", "features", "release", "online", "training", "serving", "scores", "monitoring")
 
 
-def build_jobs(partitions: dg.PartitionsDefinition) -> "list[UnresolvedAssetJobDefinition]":
+def build_jobs() -> "list[UnresolvedAssetJobDefinition]":
     """All jobs, by the name of the command that runs them."""
 
     def job(name: str, description: str, *groups: str) -> "UnresolvedAssetJobDefinition":
         unknown = set(groups) - set(GROUPS)
         if unknown:
             raise ValueError(f"job {name}: no asset group named {', '.join(sorted(unknown))}")
-        partitioned = {"intake", "features"} & set(groups)
         return dg.define_asset_job(
             name,
             selection=dg.AssetSelection.groups(*groups),
-            partitions_def=partitions if partitioned else None,
             description=description,
             tags=WRITES,
         )

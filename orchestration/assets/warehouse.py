@@ -55,17 +55,29 @@ def intake_asset(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     specs = [table_asset(spec, [], "intake") for spec in RAW]
     specs += [table_asset(spec, keys(RAW), "intake") for spec in (*STAGING, *OPS)]
 
-    @dg.multi_asset(name="intake", specs=specs, check_specs=[conservation_check()], partitions_def=partitions)
+    @dg.multi_asset(
+        name="intake",
+        specs=specs,
+        check_specs=[conservation_check()],
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
     def intake(
         context: dg.AssetExecutionContext, config: IntakeConfig, platform: dg.ResourceParam[Platform]
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        (day,) = days_of(context)
-        path = config.path or str(platform.settings.landing / day.isoformat())
-        result = ingest_delivery(platform.lake, platform.settings, path, day, candidate_id(context), allow_partial=config.allow_partial)
-        platform.ingested = result
-        if result.error is not None:
-            raise DeliveryRefused(result.error)
-        context.log.info(result.message)
+        days = days_of(context)
+        if config.path is not None and len(days) > 1:
+            raise dg.Failure(
+                f"path is for one business date, not for {len(days)}; leave it out to take the landing folders", allow_retries=False
+            )
+        for day in days:
+            path = config.path or str(platform.settings.landing / day.isoformat())
+            run_id = f"{candidate_id(context)}-{day}"
+            result = ingest_delivery(platform.lake, platform.settings, path, day, run_id, allow_partial=config.allow_partial)
+            platform.ingested = result
+            if result.error is not None:
+                raise DeliveryRefused(result.error)
+            context.log.info(result.message)
         for spec in (*RAW, *STAGING, *OPS):
             yield dg.MaterializeResult(asset_key=key(spec), metadata=result.metadata(spec.name))
         yield conservation_result(platform)

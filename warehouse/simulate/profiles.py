@@ -119,7 +119,7 @@ PROFILES: dict[str, Profile] = {
     profile.name: profile
     for profile in (
         Profile("tiny", clients=200),
-        Profile("demo", clients=2_000),
+        Profile("demo", clients=2_000, days=4),
         Profile("small", clients=20_000),
     )
 }
