@@ -36,7 +36,7 @@ def prediction_log(context: dg.AssetExecutionContext, platform: dg.ResourceParam
 
 
 @dg.multi_asset(
-    name="drift",
+    name="drift_metric",
     specs=[table_asset(DRIFT_METRIC, [key(CLIENT_DEFAULT_RISK), key(PREDICTION_LOG)], "monitoring")],
     check_specs=[
         dg.AssetCheckSpec(
