@@ -5,7 +5,7 @@ BIN = .venv/bin
 INSTALLED = .venv/.installed
 CODE = warehouse features training serving orchestration tests
 
-.PHONY: help demo test up lint format docs feast bench clean
+.PHONY: help demo test up lint format docs feast lock clean
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
