@@ -95,7 +95,7 @@ def _instant(text: str, name: str) -> datetime:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(f"column {name} of the entity rows: {text!r} is no ISO 8601 date or time such as 2025-06-30T16:59:59Z") from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _arrow(given: Any, backend: BaseBackend) -> pa.Table:

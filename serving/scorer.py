@@ -92,7 +92,7 @@ def score_rows(bundle: Bundle, rows: FeatureRows, today: date, max_age_days: int
         with_reasons: compute reasons, which cost far more than the probability.
     """
     found = statuses(bundle, rows, today, max_age_days)
-    chosen = np.array([status == SCORED for status in found])
+    chosen = np.array([status == SCORED for status in found], dtype=bool)
     values = rows.values[chosen]
     probability = bundle.probability(values) if len(values) else np.empty(0)
     points, letters = score_points(probability), grades(probability, bundle.grade_cutoffs)
