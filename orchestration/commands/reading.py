@@ -16,13 +16,14 @@ CELL_WIDTH = 44  # of the printed table; --json and --csv print values whole
 
 def sql(arguments: argparse.Namespace, settings: Settings) -> int:
     """Print the answer to a query over the tables of the release."""
+    import duckdb
     import ibis.common.exceptions
 
     from warehouse import open_warehouse
 
     try:
         answer = open_warehouse(settings).sql(arguments.query).to_pyarrow()
-    except (ValueError, ibis.common.exceptions.IbisError) as error:
+    except (ValueError, ibis.common.exceptions.IbisError, duckdb.Error) as error:
         print(f"lending sql: {error}", file=sys.stderr)
         return WRONG_USAGE
     rows = [[plain(value) for value in row.values()] for row in answer.to_pylist()]
