@@ -5,8 +5,9 @@ import json
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from orchestration.cli import DONE, FAILED, WRONG_USAGE
 from warehouse.settings import Settings
@@ -17,12 +18,10 @@ def ingest(arguments: argparse.Namespace, settings: Settings) -> int:
     from orchestration.commands.runs import Runner
     from orchestration.resources import DeliveryRefused
 
-    day = arguments.business_date
-    if day < settings.first_business_date:
-        print(
-            f"lending ingest: --business-date {day}: before {settings.first_business_date}, see LENDING_FIRST_BUSINESS_DATE",
-            file=sys.stderr,
-        )
+    day, today = arguments.business_date, datetime.now(ZoneInfo(settings.terms.time_zone)).date()
+    if not settings.first_business_date <= day <= today:
+        rule = f"must be from {settings.first_business_date} (LENDING_FIRST_BUSINESS_DATE) to today, {today}"
+        print(f"lending ingest: --business-date {day}: {rule}", file=sys.stderr)
         return WRONG_USAGE
     runner = Runner(settings)
     config = {"path": str(arguments.path.absolute()), "allow_partial": arguments.allow_partial}

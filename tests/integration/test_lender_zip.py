@@ -157,6 +157,8 @@ def test_again_changes_nothing(built):
         (("ingest", "nowhere.zip", "--business-date", DAY), 1, "nowhere.zip"),
         (("ingest", "broken.zip", "--business-date", DAY), 1, "cannot be read"),
         (("ingest", "data.zip", "--business-date", "30.06.2025"), 2, "is no date such as 2025-06-30"),
+        (("ingest", "data.zip", "--business-date", "2999-01-01"), 2, "to today"),
+        (("ingest", "data.zip", "--business-date", "1989-12-31"), 2, "must be from 1990-01-01"),
         (("ingest", "data.zip"), 2, "--business-date"),
         (("sql", "select * from marts.portfolio_by_region"), 1, "portfolio_by_region_month"),
         (("sql", "drop table x"), 2, "SELECT"),
