@@ -13,7 +13,7 @@ demo: $(INSTALLED) ## the whole path on a generated lender: deliveries to a scor
 	@$(BIN)/lending demo
 
 test: $(INSTALLED) ## all tests
-	@$(BIN)/pytest -n 2 --dist loadfile -q
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -q
 
 up: $(INSTALLED) ## Dagster UI, BentoML, MLflow UI and report pages on loopback; Ctrl-C stops them
 	@$(BIN)/lending up

@@ -34,7 +34,9 @@ def build_features(candidate: "Candidate", days: Sequence[date], terms: Terms, r
     staged = Staged.read(candidate.table)
     rows = 0
     for part in parts(days, staged, rows_at_once):
-        rows += candidate.write(CLIENT_REPAYMENT_SPEC, client_repayment(staged, part, terms), replace=part)
+        # Sorted files: a lookup of some clients skips most of each file.
+        snapshot = client_repayment(staged, part, terms).order_by("client_id", "event_timestamp")
+        rows += candidate.write(CLIENT_REPAYMENT_SPEC, snapshot, replace=part)
     if days:
         candidate.audit(CLIENT_REPAYMENT_SPEC)
     return rows

@@ -1,5 +1,6 @@
 """Writing the feature table: whole dates are replaced, others stay, and the table passes its audit."""
 
+import pyarrow.parquet as pq
 import pytest
 
 from features.build import build_features, history_days
@@ -45,6 +46,9 @@ def test_dates_are_written_once_replaced_whole_and_the_same_in_parts(lake):
     assert build_features(candidate, days[1:], TERMS, rows_at_once=1) == 3
     assert rows(candidate) == whole
     candidate.publish(d("2024-02-29"))  # every rule of the audit holds
+    for file in lake.at().files(CLIENT_REPAYMENT_SPEC.name):
+        clients = pq.read_table(file)["client_id"].to_pylist()
+        assert clients == sorted(clients)
 
 
 def test_no_date_writes_nothing(lake):
