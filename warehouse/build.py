@@ -4,7 +4,6 @@ Everything is computed from the candidate's staging tables alone, so building tw
 a time: what bounds memory is installments times dates.
 """
 
-from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -35,13 +34,13 @@ from warehouse.curated.fact_repayment import fact_repayment
 from warehouse.curated.positions import positions
 from warehouse.curated.regions import current_map, regions_on
 from warehouse.curated.staged import Staged
+from warehouse.parts import parts
 from warehouse.table import TableSpec
 from warehouse.terms import Terms
 
 if TYPE_CHECKING:
     from warehouse.lake import Candidate
 
-ROWS_AT_ONCE = 2_000_000  # installments x dates held in the engine at a time
 CALENDAR = (date(1950, 1, 1), date(2099, 12, 31))  # a date outside is a typing error and gets no row in dim_date
 
 
@@ -104,7 +103,8 @@ def _build_months(candidate: "Candidate", staged: Staged, business_date: date, t
     """fact_contract_month, some months at a time."""
     today = clock.as_of_dates([business_date], terms.time_zone)
     regions_now = current_map(staged, today).drop("as_of_on").cache()
-    for number, days in enumerate(_parts(staged, business_date)):
+    asked_days = month_days(_first_start(staged, business_date), business_date)
+    for number, days in enumerate(parts(asked_days, staged)):
         months = contract_months(days)
         asked = {*days, *(clock.month_end(clock.add_months(day, -1)) for day in days)}
         as_ofs = clock.as_of_dates(asked, terms.time_zone)
@@ -113,15 +113,6 @@ def _build_months(candidate: "Candidate", staged: Staged, business_date: date, t
         rows = fact_contract_month(then, months, origins, regions_now)
         candidate.write(FACT_CONTRACT_MONTH, rows.cache(), replace=[clock.month_end(day) for day in days] if number else None)
     candidate.audit(FACT_CONTRACT_MONTH)
-
-
-def _parts(staged: Staged, business_date: date) -> Iterator[Sequence[date]]:
-    """The as-of dates of fact_contract_month, cut so that installments x dates stay within ROWS_AT_ONCE."""
-    days = month_days(_first_start(staged, business_date), business_date)
-    installments = staged.installments.count().to_pyarrow().as_py()
-    at_once = max(1, ROWS_AT_ONCE // max(1, installments))
-    for place in range(0, len(days), at_once):
-        yield days[place : place + at_once]
 
 
 def _first_start(staged: Staged, business_date: date) -> date:
