@@ -85,7 +85,7 @@ def settle_in(profile: Profile, seed: int, number: Ints) -> Clients:
     """The clients with these numbers, on the day before their first contract."""
     draws = Draws(seed, "client")
     region, age = geography.home_region(draws, number), draws.choice(number, AGE_SHARE, lane=2)
-    theta = THETA_SHIFT + geography.RISK[region] + AGE_RISK[age] + THETA_SIGMA * draws.normal(number, lane=2)
+    theta = THETA_SHIFT + geography.risks()[region] + AGE_RISK[age] + THETA_SIGMA * draws.normal(number, lane=2)
     score = np.round(640 - 45 * theta + 40 * draws.normal(number, lane=3)).astype(np.int64)
     return Clients(
         number=number,

@@ -22,6 +22,7 @@ from warehouse.simulate.lateness import delay_parents
 from warehouse.simulate.money import Ledger, write_ledger
 from warehouse.simulate.months import Months
 from warehouse.simulate.profiles import Profile, profile_named
+from warehouse.simulate.provinces import MERGED_ON
 from warehouse.simulate.rows import rows
 from warehouse.simulate.truth import outcomes
 from warehouse.simulate.truth_files import TruthFiles
@@ -102,16 +103,14 @@ def simulate(profile: str | Profile, seed: int, out: Path, progress: Callable[[s
 
 
 def _write_lists(profile: Profile, delivery: DeliveryFiles) -> None:
-    """Regions, product types and products: delivered once."""
-    for table, columns in (
-        ("regions", geography.regions()),
-        ("product_types", products.product_types()),
-        ("products", products.products()),
-    ):
+    """Product types and products: delivered once. Regions: at first, and when provinces merge."""
+    opening, map_days = profile.opening_date, {MERGED_ON} & set(profile.business_dates)
+    lists = [(opening, "product_types", products.product_types()), (opening, "products", products.products())]
+    lists += [(when, "regions", geography.regions(when)) for when in (opening, *map_days)]
+    for when, table, columns in lists:
         texts = {name: pa.array(values) for name, values in columns.items()}
         count = len(next(iter(columns.values())))
-        delivered_on = np.full(count, day(profile.opening_date))
-        delivery.append(table, rows(texts, delivered_on, np.arange(count)), next(iter(columns)))
+        delivery.append(table, rows(texts, np.full(count, day(when)), np.arange(count)), next(iter(columns)))
 
 
 def _deliver(profile: Profile, seed: int, ledger: Ledger, delivery: DeliveryFiles) -> None:

@@ -45,13 +45,13 @@ def clients_rows(profile: Profile, seed: int, clients: Clients, joined_on: Days)
     order = np.lexsort((when, client))
     client, when = client[order], when[order]
     has_moved = told_on[client] <= when
-    columns = _columns(seed, clients, client, np.where(has_moved, region[client], clients.region[client]))
+    columns = _columns(seed, clients, client, np.where(has_moved, region[client], clients.region[client]), when)
     columns["join_date"] = iso(joined_on[client])
     columns["updated_at"] = iso(np.where(has_moved, moved_on[client], joined_on[client]))
     return rows(columns, when, clients.number[client])
 
 
-def _columns(seed: int, clients: Clients, client: Ints, region: Ints) -> dict[str, pa.Array]:
+def _columns(seed: int, clients: Clients, client: Ints, region: Ints, when: Days) -> dict[str, pa.Array]:
     draws, number = Draws(seed, "name"), clients.number[client]
     names = [
         pa.array(words).take(pa.array(draws.between(number, 0, len(words) - 1, lane=lane)))
@@ -60,6 +60,6 @@ def _columns(seed: int, clients: Clients, client: Ints, region: Ints) -> dict[st
     return {
         "client_id": client_ids(number),
         "client_name": together(names[0], " ", names[1], " ", names[2]),
-        "region_id": geography.region_ids(region),
+        "region_id": geography.region_ids(region, when),
         "credit_score": whole(clients.score[client]),
     }

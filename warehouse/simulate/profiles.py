@@ -3,10 +3,11 @@
 The calendar is fixed and has nothing to do with the clock, so the same profile and seed give the same bytes on every day.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from typing import Literal
 
-from warehouse.clock import add_months
+from warehouse.clock import add_months, month_ends
 
 LAST = date(2025, 6, 30)
 
@@ -70,6 +71,10 @@ CLEAN = Rates(
 )
 
 
+# No dirt, and money that is never split, bounced, rounded, corrected or paid without naming its installment.
+PLAIN = replace(CLEAN, correction=0.0, reversal=0.0, split=0.0, rounded=0.0, by_contract=0.0, move=0.0)
+
+
 @dataclass(frozen=True)
 class Profile:
     """Size and calendar of a generated lender.
@@ -78,10 +83,15 @@ class Profile:
         name: name in PROFILES, or any other.
         clients: clients who take at least one loan within the history.
         months: calendar months of history, the last one included.
-        days: daily deliveries after the opening delivery.
+        days: daily deliveries at the end of the history.
         last: last business date.
+        opening: business date of the opening delivery; None: the day before the daily ones. If it is earlier, the
+            lender delivers at each month end until the daily deliveries begin.
         rates: how dirty the deliveries are.
+        single_contract: every client has one contract and pays it plainly, so that the ceiling can be computed exactly.
+        file_format: of the delivered files.
         chunk_clients: clients computed at a time; bounds the memory and changes no byte of the result.
+        workers: processes that compute chunks; they change no byte either.
     """
 
     name: str
@@ -89,14 +99,18 @@ class Profile:
     months: int = 36
     days: int = 7
     last: date = LAST
+    opening: date | None = None
     rates: Rates = field(default_factory=Rates)
+    single_contract: bool = False
+    file_format: Literal["csv", "parquet"] = "csv"
     chunk_clients: int = 20_000
+    workers: int = 1
 
     def __post_init__(self) -> None:
-        for name, least in (("clients", 1), ("months", 2), ("days", 0), ("chunk_clients", 1)):
+        for name, least in (("clients", 1), ("months", 2), ("days", 0), ("chunk_clients", 1), ("workers", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"profile {self.name}: {name} is {getattr(self, name)}, must be {least} or more")
-        if self.opening_date < self.first:
+        if not self.first <= self.opening_date <= self.last - timedelta(days=self.days):
             raise ValueError(f"profile {self.name}: {self.days} daily deliveries do not fit into {self.months} months of history")
 
     @property
@@ -107,20 +121,27 @@ class Profile:
     @property
     def opening_date(self) -> date:
         """Business date of the opening delivery, which holds everything booked up to then."""
-        return self.last - timedelta(days=self.days)
+        return self.opening or self.last - timedelta(days=self.days)
 
     @property
     def business_dates(self) -> tuple[date, ...]:
-        """Business dates of all deliveries, the opening one first."""
-        return tuple(self.opening_date + timedelta(days=number) for number in range(self.days + 1))
+        """Business dates of all deliveries: the opening one, month ends up to the daily ones, then every day."""
+        daily = [self.last - timedelta(days=number) for number in reversed(range(self.days))]
+        begins = self.last - timedelta(days=self.days)
+        monthly = [end for end in month_ends(self.opening_date, begins) if end > self.opening_date]
+        return tuple(dict.fromkeys([self.opening_date, *monthly, begins, *daily]))
 
 
 PROFILES: dict[str, Profile] = {
     profile.name: profile
     for profile in (
         Profile("tiny", clients=200),
-        Profile("demo", clients=2_000, days=4),
+        Profile("demo", clients=2_000, months=37, days=4, last=date(2025, 7, 2)),  # ends after the merger of provinces
         Profile("small", clients=20_000),
+        Profile("mid", clients=200_000, days=1, months=48, file_format="parquet", workers=2),
+        Profile("bench", clients=1_000_000, days=1, months=48, file_format="parquet", workers=2),
+        Profile("history", clients=2_000, days=7, last=date(2025, 7, 7), opening=date(2023, 1, 31)),  # all schema versions
+        Profile("ceiling", clients=60_000, days=0, single_contract=True, rates=PLAIN, file_format="parquet", workers=2),
     )
 }
 

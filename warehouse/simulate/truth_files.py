@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 from pyarrow import csv
 
 from warehouse.simulate import behaviour, geography, people
+from warehouse.simulate.dates import day
 from warehouse.simulate.money import Ledger
 from warehouse.simulate.profiles import Profile
 from warehouse.simulate.rows import client_ids, contract_numbers, installment_ids
@@ -59,8 +60,8 @@ def _clients(profile: Profile, seed: int, ledger: Ledger) -> pa.Table:
             "client_id": client_ids(clients.number),
             "theta": clients.theta,
             "age_band": clients.age,
-            "region_id": geography.region_ids(clients.region),
-            "moved_to_region_id": geography.region_ids(region),
+            "region_id": geography.region_ids(clients.region, day(profile.first)),
+            "moved_to_region_id": geography.region_ids(region, day(profile.first)),
             "moved_on": pa.array(moved_on),
             "move_told_on": pa.array(told_on),
         }
