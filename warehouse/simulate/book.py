@@ -20,8 +20,11 @@ PLACES = 32  # contracts a client can have
 OPEN, PAID, SETTLED, WRITTEN_OFF, SOLD, CANCELLED = range(6)  # how a contract ended
 AGE_RISK = np.array([0.45, 0.05, -0.15, -0.30])  # under 25, to 34, to 49, older
 AGE_SHARE = (0.22, 0.38, 0.29, 0.11)
-THETA_SIGMA = 0.9
-THETA_SHIFT = 0.0
+SECOND_SET = np.array([0, 1, 1, 1, 0, 1])[geography.MACRO]  # transition set by province: town and country differ
+SCORE_BASE, SCORE_SLOPE, SCORE_SIGMA = 640, 30.0, 55.0  # the lender's own score is a noisy view of the hidden risk
+SCORE_RANGE = (300, 850)
+APPROVAL_SCORE = 560  # applicants below are rejected
+ATTEMPTS = 100  # nobody is rejected so often
 CANCEL_SHARE, CANCEL_DAYS = 0.012, 14
 EARLY_BOOK_SHARE, EARLY_BOOK_MONTHS = 0.35, 6  # part of the clients who come in the first months, so that early cohorts are not empty
 
@@ -35,6 +38,7 @@ class Clients:
     age: Ints
     theta: Floats
     score: Ints
+    kind: Ints  # transition set
     first_start: Days
     state: Ints
     run: Ints
@@ -54,6 +58,7 @@ class Contracts:
     fee: Ints
     start: Days
     first_due: Days
+    shop: Ints
     is_fraud: Flags
     by_contract: Flags
     has_history: Flags
@@ -64,6 +69,7 @@ class Contracts:
     partial: Ints  # dong already paid for the next one
     last_paid_on: Days
     bad_months: Ints
+    was_on_time: Flags  # the last installment, or there was none yet
 
     def __len__(self) -> int:
         return len(self.number)
@@ -81,23 +87,59 @@ class Contracts:
         return Contracts(*(np.concatenate([getattr(self, item.name), getattr(other, item.name)]) for item in fields(self)))
 
 
-def settle_in(profile: Profile, seed: int, number: Ints) -> Clients:
-    """The clients with these numbers, on the day before their first contract."""
-    draws = Draws(seed, "client")
-    region, age = geography.home_region(draws, number), draws.choice(number, AGE_SHARE, lane=2)
-    theta = THETA_SHIFT + geography.risks()[region] + AGE_RISK[age] + THETA_SIGMA * draws.normal(number, lane=2)
-    score = np.round(640 - 45 * theta + 40 * draws.normal(number, lane=3)).astype(np.int64)
-    return Clients(
+@dataclass
+class Rejected:
+    """Applicants who got no loan; the number is that of the client who later came in their place."""
+
+    number: Ints
+    attempt: Ints
+    region: Ints
+    age: Ints
+    theta: Floats
+    score: Ints
+
+
+def mean_risk(region: Ints, age: Ints) -> Floats:
+    """Mean of the hidden risk in a segment."""
+    return geography.risks()[region] + AGE_RISK[age]
+
+
+def settle_in(profile: Profile, seed: int, number: Ints) -> tuple[Clients, Rejected]:
+    """The clients with these numbers, on the day before their first contract, and who was rejected before them."""
+    attempt = np.zeros(len(number), dtype=np.int64)
+    rejected, waiting = [_apply(seed, number[:0], 0)], np.arange(len(number))
+    for nth in range(ATTEMPTS):
+        applied = _apply(seed, number[waiting], nth)
+        fails = applied.score < APPROVAL_SCORE
+        attempt[waiting] = nth
+        rejected.append(Rejected(*(getattr(applied, item.name)[fails] for item in fields(Rejected))))
+        waiting = waiting[fails]
+    accepted = _apply(seed, number, attempt)
+    draws, none = Draws(seed, "client"), np.zeros(len(number), dtype=np.int64)
+    clients = Clients(
         number=number,
-        region=region,
-        age=age,
-        theta=theta,
-        score=np.clip(score, 300, 850),
+        region=accepted.region,
+        age=accepted.age,
+        theta=accepted.theta,
+        score=accepted.score,
+        kind=SECOND_SET[accepted.region],
         first_start=_first_start(profile, draws, number),
-        state=behaviour.first_state(Draws(seed, "first state"), number, theta),
-        run=np.zeros(len(number), dtype=np.int64),
-        contracts=np.zeros(len(number), dtype=np.int64),
+        state=draws.choice(number, behaviour.first_states(accepted.theta), lane=10),
+        run=none.copy(),
+        contracts=none.copy(),
     )
+    whole = Rejected(*(np.concatenate([getattr(part, item.name) for part in rejected]) for item in fields(Rejected)))
+    return clients, whole
+
+
+def _apply(seed: int, number: Ints, attempt: npt.ArrayLike) -> Rejected:
+    """Applicants: where they live, how old they are, their hidden risk and the lender's score of it."""
+    draws = Draws(seed, "applicant")
+    at = np.broadcast_to(np.asarray(attempt, dtype=np.int64), number.shape)
+    region, age = draws.choice(number, geography.WEIGHT, at), draws.choice(number, AGE_SHARE, at, lane=2)
+    theta = behaviour.THETA[draws.choice(number, behaviour.theta_weights(mean_risk(region, age)), at, lane=3)]
+    score = np.round(SCORE_BASE - SCORE_SLOPE * theta + SCORE_SIGMA * draws.normal(number, at, lane=3)).astype(np.int64)
+    return Rejected(number, at, region, age, theta, np.clip(score, *SCORE_RANGE))
 
 
 def _first_start(profile: Profile, draws: Draws, number: Ints) -> Days:
@@ -112,8 +154,8 @@ def originate(profile: Profile, seed: int, clients: Clients, client: Ints, start
     """New contracts of some clients (each named once), which counts them as the client's next."""
     number = clients.number[client] * PLACES + clients.contracts[client]
     clients.contracts[client] += 1
-    sale, draws = products.sell(Draws(seed, "sale"), number, is_refinancing), Draws(seed, "contract")
-    none = np.zeros(len(number), dtype=np.int64)
+    sale, draws = products.sell(profile, Draws(seed, "sale"), number, start, is_refinancing), Draws(seed, "contract")
+    none, shop_fraud = np.zeros(len(number), dtype=np.int64), products.shop_fraud()
     is_cancelled = (draws.uniform(number) < CANCEL_SHARE) & ~is_refinancing
     return Contracts(
         client=client,
@@ -125,7 +167,8 @@ def originate(profile: Profile, seed: int, clients: Clients, client: Ints, start
         fee=sale.fee,
         start=start,
         first_due=add_months(start, 1),
-        is_fraud=draws.uniform(number, lane=1) < products.FRAUD[sale.product],
+        shop=sale.shop,
+        is_fraud=draws.uniform(number, lane=1) < products.FRAUD[sale.product] * np.where(sale.shop < 0, 1.0, shop_fraud[sale.shop]),
         by_contract=draws.uniform(number, lane=2) < profile.rates.by_contract,
         has_history=draws.uniform(number, lane=3) >= profile.rates.without_history,
         is_refinancing=is_refinancing,
@@ -135,4 +178,5 @@ def originate(profile: Profile, seed: int, clients: Clients, client: Ints, start
         partial=none.copy(),
         last_paid_on=start.copy(),
         bad_months=none.copy(),
+        was_on_time=np.ones(len(number), dtype=bool),
     )

@@ -62,6 +62,12 @@ def near_tet(when: Days) -> npt.NDArray[np.bool_]:
     return ((distance >= -2) & (distance <= 5)).any(axis=1)
 
 
+def before_tet(when: Days) -> npt.NDArray[np.bool_]:
+    """Whether a date falls into the weeks before the lunar new year, when bonuses are paid and people pay early."""
+    ahead: npt.NDArray[np.int64] = (TET[None, :] - when[:, None]).astype(np.int64)
+    return np.any((ahead > 2) & (ahead <= 30), axis=1)
+
+
 def season(first: date, last: date) -> tuple[Days, npt.NDArray[np.float64]]:
     """All days of a period with the weight of lending on each: more before Tet and in August, less in June and July."""
     every = np.arange(day(first), day(last) + _DAY)

@@ -65,4 +65,7 @@ class Draws:
         """Positions drawn with the given weights; one row of weights for all, or one row for each entity."""
         edges = np.cumsum(np.asarray(weights, dtype=np.float64), axis=-1)
         edges = edges / edges[..., -1:]
-        return (self.uniform(entity, at, lane)[:, None] >= edges[..., :-1]).sum(axis=1).astype(np.int64)
+        drawn = self.uniform(entity, at, lane)
+        if edges.ndim == 1:
+            return np.searchsorted(edges[:-1], drawn, side="right").astype(np.int64)
+        return (drawn[:, None] >= edges[..., :-1]).sum(axis=1).astype(np.int64)

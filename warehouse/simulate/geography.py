@@ -29,11 +29,6 @@ def risks() -> Floats:
     return MACRO_SIGMA * draws.normal(macro)[MACRO] + PROVINCE_SIGMA * draws.normal(province, at=1)
 
 
-def home_region(draws: Draws, client: Ints) -> Ints:
-    """Position in PROVINCES where each client lives at first."""
-    return draws.choice(client, WEIGHT)
-
-
 def new_region(draws: Draws, client: Ints, home: Ints) -> Ints:
     """Position in PROVINCES to which each client moves; never the present one. Most go to the South East and to Ha Noi."""
     pull = np.array([macro.pull for macro in MACROS])[MACRO] * WEIGHT / np.bincount(MACRO, WEIGHT)[MACRO]

@@ -50,7 +50,7 @@ def write_ledger(profile: Profile, seed: int, run: Run) -> Ledger:
     last = day(profile.last)
     run = in_order(run)
     installments = schedules(run, last)
-    penalties = penalties_of(run, installments, last)
+    penalties = penalties_of(profile, run, installments, last)
     receipts = _receipts(profile, seed, run, installments, penalties)
     money = _bounced(profile, seed, run, installments, receipts)
     return Ledger(run, installments, penalties, _numbered(money, last))

@@ -5,15 +5,16 @@ The only loop is over months; within a month everything is arrays. Contracts pay
 
 import numpy as np
 
-from warehouse.simulate import behaviour, book, products
+from warehouse.simulate import behaviour, book, products, shocks
 from warehouse.simulate.book import Contracts, Flags
-from warehouse.simulate.dates import Days, add_months, day, months_between, near_tet, quarter_end, shift
-from warehouse.simulate.draws import Draws, Ints
+from warehouse.simulate.dates import Days, add_months, before_tet, day, months_between, near_tet, quarter_end, shift
+from warehouse.simulate.draws import Draws, Floats, Ints
 from warehouse.simulate.profiles import Profile
 from warehouse.simulate.receipts import PART, REST, SETTLEMENT, Receipts, Run
-from warehouse.simulate.schedule import amounts, balance
+from warehouse.simulate.schedule import amounts, balance, monthly
 
-WRITE_OFF_DAYS = 180
+WRITE_OFF_DAYS = 270
+PART_SHARE, PART_LIMIT = (0.05, 0.20), 0.85  # of an installment: least part and how much more it may be; all parts together
 SOLD_SHARE = 0.2
 
 
@@ -23,7 +24,7 @@ class Months:
     def __init__(self, profile: Profile, seed: int, number: Ints) -> None:
         self.profile = profile
         self.seed = seed
-        self.clients = book.settle_in(profile, seed, number)
+        self.clients, self.rejected = book.settle_in(profile, seed, number)
         everyone = np.arange(len(number))
         self.contracts = self._originate(everyone, self.clients.first_start, np.zeros(len(number), dtype=bool))
         self.receipts: list[Receipts] = []
@@ -37,8 +38,9 @@ class Months:
             self._move_states(month, begins)
             states[has_begun, month] = self.clients.state[has_begun]
             self._collect(month, begins)
-            self._sell(month, begins)
-        return Run(self.clients, self.contracts, Receipts.of(self.receipts), states)
+            if not self.profile.single_contract:
+                self._sell(month, begins)
+        return Run(self.clients, self.rejected, self.contracts, Receipts.of(self.receipts), states)
 
     def _originate(self, client: Ints, start: Days, is_refinancing: Flags) -> Contracts:
         return book.originate(self.profile, self.seed, self.clients, client, start, is_refinancing)
@@ -49,9 +51,25 @@ class Months:
 
     def _move_states(self, month: int, begins: np.datetime64) -> None:
         clients = self.clients
-        pressure = behaviour.BURDEN * np.maximum(self._open_counts() - 1, 0)
-        moved = behaviour.next_state(Draws(self.seed, "state"), clients.number, month, clients.state, clients.theta, pressure)
+        pressure = shocks.pressure(self.profile.shocks, begins)[clients.region] + behaviour.load(self._monthly_due(begins))
+        odds = behaviour.transitions(self._risk(begins), pressure, clients.kind)[np.arange(len(clients.number)), clients.state]
+        moved = Draws(self.seed, "state").choice(clients.number, odds, month)
         clients.state = np.where(clients.first_start < begins, moved, clients.state)
+
+    def _monthly_due(self, begins: np.datetime64) -> Floats:
+        """What each client owes a month for the contracts that have begun and are open."""
+        contracts = self.contracts
+        owed = (contracts.ended == book.OPEN) & (contracts.start < begins)
+        amount: Floats = monthly(contracts.at(owed).terms()).astype(np.float64)
+        return np.bincount(contracts.client[owed], amount, len(self.clients.number)).astype(np.float64)
+
+    def _risk(self, begins: np.datetime64) -> Floats:
+        """Hidden risk; under shock S3 it counts half for clients with an open consumer durable loan."""
+        clients, contracts = self.clients, self.contracts
+        if not shocks.in_force(self.profile.shocks, "S3", begins):
+            return clients.theta
+        durable = products.IS_DURABLE[contracts.product] & (contracts.ended == book.OPEN)
+        return np.where(np.bincount(contracts.client[durable], minlength=len(clients.number)) > 0, 0.5 * clients.theta, clients.theta)
 
     def _collect(self, month: int, begins: np.datetime64) -> None:
         contracts = self.contracts
@@ -63,7 +81,7 @@ class Months:
         position, nth, due_on = position[~lost], nth[~lost], due_on[~lost]
         result = self._outcome(month, position, due_on)
         arrears = np.minimum(nth + 1, contracts.tenor[position]) - contracts.paid[position]
-        result = self._cure(month, position, arrears, result)
+        result = self._cure(month, position, nth - contracts.paid[position], result)
         self._pay(month, position, due_on, arrears, result)
         self._miss(month, position, due_on, result)
         self._count_runs(position, result)
@@ -83,12 +101,13 @@ class Months:
     def _outcome(self, month: int, position: Ints, due_on: Days) -> Ints:
         contracts = self.contracts
         state, risk = self.clients.state[contracts.client[position]], products.RISK[contracts.product[position]]
-        drawn = behaviour.outcome(Draws(self.seed, "outcome"), contracts.number[position], month, state, risk, near_tet(due_on))
+        odds = behaviour.outcomes(behaviour.OUTCOME[state], risk, near_tet(due_on))
+        drawn = Draws(self.seed, "outcome").choice(contracts.number[position], odds, month)
         return np.where(contracts.is_fraud[position], behaviour.MISSED, drawn)
 
-    def _cure(self, month: int, position: Ints, arrears: Ints, result: Ints) -> Ints:
+    def _cure(self, month: int, position: Ints, behind: Ints, result: Ints) -> Ints:
         contracts = self.contracts
-        is_bad = arrears > behaviour.BAD_ARREARS
+        is_bad = behind >= behaviour.BAD_MONTHS
         contracts.bad_months[position] = np.where(is_bad, contracts.bad_months[position] + 1, 0)
         hazard = np.where(contracts.bad_months[position] <= 3, *behaviour.CURE)
         is_cured = (Draws(self.seed, "cure").uniform(contracts.number[position], month) < hazard) & ~contracts.is_fraud[position]
@@ -97,15 +116,17 @@ class Months:
     def _pay(self, month: int, position: Ints, due_on: Days, arrears: Ints, result: Ints) -> None:
         contracts, draws = self.contracts, Draws(self.seed, "payment")
         number, state = contracts.number[position], self.clients.state[contracts.client[position]]
-        late = behaviour.late_days(draws, number, month, state)
-        offset = np.where(result == behaviour.LATE, late, -behaviour.early_days(draws, number, month, state))
-        paid_on = np.maximum(shift(due_on, offset), contracts.last_paid_on[position])
+        late = 1 + draws.choice(number, behaviour.LATE_TABLE[state], month)
+        share = np.where((state == behaviour.NORMAL) & contracts.was_on_time[position], behaviour.early_share(before_tet(due_on)), 0.0)
+        early = np.where(draws.uniform(number, month, 2) < share, draws.between(number, 1, behaviour.EARLY_DAYS, month, 3), 0)
+        paid_on = shift(due_on, np.where(result == behaviour.LATE, late, -early))
         count = np.select([result == behaviour.ON_TIME, result == behaviour.LATE], [arrears, 1], 0)
         self._receive(np.repeat(position, count), _places(contracts.paid[position], count), np.repeat(paid_on, count), REST)
         has_paid = count > 0
         contracts.paid[position] += count
         contracts.partial[position[has_paid]] = 0
         contracts.last_paid_on[position] = np.where(has_paid, paid_on, contracts.last_paid_on[position])
+        contracts.was_on_time[position] = result == behaviour.ON_TIME
 
     def _receive(self, contract: Ints, number: Ints, paid_on: Days, kind: int, part: Ints | None = None) -> None:
         total = amounts(self.contracts.terms().at(contract), np.maximum(number, 1)).total
@@ -115,14 +136,15 @@ class Months:
         self.receipts.append(Receipts(contract, number, paid_on, np.full(len(contract), kind), amount))
 
     def _miss(self, month: int, position: Ints, due_on: Days, result: Ints) -> None:
+        """Some who miss an installment pay a part of the oldest one, never so much that it could count as paid."""
         contracts, draws = self.contracts, Draws(self.seed, "part")
         gives = (result == behaviour.MISSED) & (draws.uniform(contracts.number[position], month) < behaviour.PARTIAL_SHARE)
         position, due_on = position[gives & ~contracts.is_fraud[position]], due_on[gives & ~contracts.is_fraud[position]]
         number, entity = contracts.paid[position] + 1, contracts.number[position]
-        left = amounts(contracts.terms().at(position), number).total - contracts.partial[position]
-        part = np.round(left * (0.2 + 0.5 * draws.uniform(entity, month, lane=1)) / 1000).astype(np.int64) * 1000
-        paid_on = np.maximum(shift(due_on, draws.between(entity, 1, 24, month, lane=2)), contracts.last_paid_on[position])
-        keep = part > 0
+        total = amounts(contracts.terms().at(position), number).total
+        part = np.ceil(total * (PART_SHARE[0] + PART_SHARE[1] * draws.uniform(entity, month, lane=1)) / 1000).astype(np.int64) * 1000
+        paid_on = shift(due_on, draws.between(entity, 1, behaviour.PARTIAL_DAYS, month, lane=2))
+        keep = contracts.partial[position] + part < PART_LIMIT * total
         self._receive(position[keep], number[keep], paid_on[keep], PART, part[keep])
         contracts.partial[position[keep]] += part[keep]
         contracts.last_paid_on[position[keep]] = paid_on[keep]
@@ -141,11 +163,11 @@ class Months:
         left, paid = contracts.tenor[position] - contracts.paid[position], contracts.paid[position]
         ready = (result == behaviour.ON_TIME) & (left >= 2) & (paid >= 3)
         draw = draws.uniform(contracts.number[position], month)
-        settles = ready & (draw < behaviour.SETTLE + behaviour.REFINANCE)
-        chosen, when = position[settles], shift(due_on, draws.between(contracts.number[position], 1, 20, month, lane=1))[settles]
-        when = np.maximum(when, contracts.last_paid_on[chosen])
+        settles = ready & (draw < behaviour.SETTLE + behaviour.REFINANCE * (not self.profile.single_contract))
+        wait = draws.between(contracts.number[position], 1, behaviour.SETTLE_DAYS, month, lane=1)
+        chosen, when = position[settles], shift(due_on, wait)[settles]
         self._settle(chosen, when)
-        self._refinance(chosen, when, draw[settles] < behaviour.REFINANCE, draws.between(contracts.number[chosen], 0, 3, month, lane=2))
+        self._refinance(chosen, when, draw[settles] >= behaviour.SETTLE, draws.between(contracts.number[chosen], 0, 3, month, lane=2))
 
     def _settle(self, position: Ints, when: Days) -> None:
         contracts = self.contracts

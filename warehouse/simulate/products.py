@@ -8,7 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from warehouse.simulate import shocks
+from warehouse.simulate.dates import Days
 from warehouse.simulate.draws import Draws, Floats, Ints
+from warehouse.simulate.profiles import Profile
 from warehouse.terms import PRODUCT_TYPES
 
 TYPE_IDS = ("CL", "CD", "TW")
@@ -40,8 +43,12 @@ PRODUCTS = (
 )
 RISK: Floats = np.array([product.risk for product in PRODUCTS])
 FRAUD: Floats = np.array([product.fraud for product in PRODUCTS])
+IS_CASH: npt.NDArray[np.bool_] = np.array([product.type_position == 0 for product in PRODUCTS])
+IS_DURABLE: npt.NDArray[np.bool_] = np.array([product.type_position == 1 for product in PRODUCTS])
 IS_TWO_WHEELER: npt.NDArray[np.bool_] = np.array([product.type_position == 2 for product in PRODUCTS])
 REFINANCING = 0  # a refinancing is always a cash loan
+CASH_SHARE_AFTER_S2 = 0.45
+SHOPS, BAD_SHOPS, SHOP_SIGMA, BAD_SHOP_FACTOR = 6_000, 15, 0.3, 40.0  # points of sale; all but cash loans are sold there
 
 
 class Sale(NamedTuple):
@@ -52,11 +59,12 @@ class Sale(NamedTuple):
     tenor: Ints
     rate: Floats
     fee: Ints
+    shop: Ints  # point of sale, -1 for none
 
 
-def sell(draws: Draws, contract: Ints, is_refinancing: npt.NDArray[np.bool_]) -> Sale:
+def sell(profile: Profile, draws: Draws, contract: Ints, start: Days, is_refinancing: npt.NDArray[np.bool_]) -> Sale:
     """Draw product, ticket, tenor and monthly rate of new contracts."""
-    product = np.where(is_refinancing, REFINANCING, draws.choice(contract, [product.share for product in PRODUCTS]))
+    product = np.where(is_refinancing, REFINANCING, draws.choice(contract, _shares(profile, start)))
     size, tenor_draw, rate_draw = draws.normal(contract, lane=1), draws.uniform(contract, lane=4), draws.uniform(contract, lane=5)
     median, sigma, low, high, fee = (np.array(column)[product] for column in zip(*(_price(product) for product in PRODUCTS), strict=True))
     ticket = np.clip(median * np.exp(sigma * size), 0.25 * median, 4.0 * median)
@@ -66,7 +74,23 @@ def sell(draws: Draws, contract: Ints, is_refinancing: npt.NDArray[np.bool_]) ->
         tenor=_tenor(product, tenor_draw),
         rate=np.round(low + (high - low) * rate_draw, 3) / 12,
         fee=fee.astype(np.int64),
+        shop=np.where(IS_CASH[product], -1, draws.between(contract, 0, SHOPS - 1, lane=6)),
     )
+
+
+def _shares(profile: Profile, start: Days) -> Floats:
+    """Shares of the products among new contracts, one row a contract; shock S2 sells more cash loans."""
+    share = np.array([product.share for product in PRODUCTS])
+    other = np.where(IS_CASH, CASH_SHARE_AFTER_S2, share * (1 - CASH_SHARE_AFTER_S2) / share[~IS_CASH].sum())
+    is_shifted = np.array([shocks.in_force(profile.shocks, "S2", when) for when in np.unique(start)], dtype=bool)
+    return np.where(is_shifted[np.searchsorted(np.unique(start), start)][:, None], other, share)
+
+
+def shop_fraud() -> Floats:
+    """How much more fraud than elsewhere there is at each point of sale; 1 on average. The same for every seed."""
+    factor = np.exp(SHOP_SIGMA * Draws(0, "shop").normal(np.arange(SHOPS)))
+    factor[:BAD_SHOPS] *= BAD_SHOP_FACTOR
+    return factor / factor.mean()
 
 
 def _price(product: Product) -> tuple[float, float, float, float, float]:

@@ -88,6 +88,7 @@ class Profile:
         opening: business date of the opening delivery; None: the day before the daily ones. If it is earlier, the
             lender delivers at each month end until the daily deliveries begin.
         rates: how dirty the deliveries are.
+        shocks: ids of what happens to the market or to the lender, see shocks.py; each has its own dates.
         single_contract: every client has one contract and pays it plainly, so that the ceiling can be computed exactly.
         file_format: of the delivered files.
         chunk_clients: clients computed at a time; bounds the memory and changes no byte of the result.
@@ -101,6 +102,7 @@ class Profile:
     last: date = LAST
     opening: date | None = None
     rates: Rates = field(default_factory=Rates)
+    shocks: tuple[str, ...] = ("S1", "S4", "S5")
     single_contract: bool = False
     file_format: Literal["csv", "parquet"] = "csv"
     chunk_clients: int = 20_000
@@ -141,6 +143,7 @@ PROFILES: dict[str, Profile] = {
         Profile("mid", clients=200_000, days=1, months=48, file_format="parquet", workers=2),
         Profile("bench", clients=1_000_000, days=1, months=48, file_format="parquet", workers=2),
         Profile("history", clients=2_000, days=7, last=date(2025, 7, 7), opening=date(2023, 1, 31)),  # all schema versions
+        Profile("shifted", clients=2_000, shocks=("S1", "S2", "S3", "S4", "S5", "S6")),  # what monitors must and must not notice
         Profile("ceiling", clients=60_000, days=0, single_contract=True, rates=PLAIN, file_format="parquet", workers=2),
     )
 }

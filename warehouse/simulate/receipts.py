@@ -5,13 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from warehouse.simulate.book import Clients, Contracts
+from warehouse.simulate.book import Clients, Contracts, Rejected
 from warehouse.simulate.dates import Days
 from warehouse.simulate.draws import Ints
 
-REST, PART, SETTLEMENT, RECOVERY = range(
-    4
-)  # the missing rest of an installment, a part of it, all that is left of the contract, after a loss
+# The missing rest of an installment, a part of it, all that is left of the contract, or money after a loss.
+REST, PART, SETTLEMENT, RECOVERY = range(4)
 
 
 @dataclass
@@ -32,9 +31,10 @@ class Receipts:
 
 @dataclass
 class Run:
-    """What came of it: clients, contracts, receipts, and the state of each client in each month (-1 before the first contract)."""
+    """What came of it; the states are those of each client in each month, -1 before the first contract."""
 
     clients: Clients
+    rejected: Rejected
     contracts: Contracts
     receipts: Receipts
     states: npt.NDArray[np.int8]
