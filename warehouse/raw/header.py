@@ -4,11 +4,11 @@ Names match without regard to case, spaces, hyphens and underscores, and by decl
 contract_number. What matches nothing is kept as an extra value and reported; nothing is matched by position.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from warehouse.sources import SourceTable
+from warehouse.sources.contract import plain_name
 
 
 class FileRejected(ValueError):
@@ -50,16 +50,11 @@ def match_header(delivered: Sequence[str], source: SourceTable) -> Header:
         FileRejected: a column is there twice, or a required one is missing.
     """
     titles = tuple(name.strip() or f"column_{position}" for position, name in enumerate(delivered, start=1))
-    declared = {_plain(name): column.name for column in source.all_columns for name in (column.name, *column.aliases)}
-    names = tuple(declared.get(_plain(title)) for title in titles)
-    _refuse_twice([name or _plain(title) for name, title in zip(names, titles, strict=True)])
+    declared = {plain_name(name): column.name for column in source.all_columns for name in (column.name, *column.aliases)}
+    names = tuple(declared.get(plain_name(title)) for title in titles)
+    _refuse_twice([name or plain_name(title) for name, title in zip(names, titles, strict=True)])
     _refuse_missing(set(filter(None, names)), titles, source)
-    return Header(names, titles, source.version_of([name for name in names if name]))
-
-
-def _plain(name: str) -> str:
-    """A column name without what people write differently."""
-    return re.sub(r"[\s_\-]", "", name).lower()
+    return Header(names, titles, source.version_of([*filter(None, names), *titles]))
 
 
 def _refuse_twice(names: list[str]) -> None:

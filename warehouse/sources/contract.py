@@ -4,6 +4,7 @@ One module per source table holds its SourceTable with its version history. `req
 that the column must be in the file; `filled` means that a row with an empty value is quarantined.
 """
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -34,6 +35,7 @@ class SourceColumn:
         values: allowed values, matched without regard to case, spaces, hyphens and underscores.
         negative: whether a number may be below zero.
         personal: the value names a person; it never leaves raw and staging.
+        rewrite: pattern of a later spelling of the same value, and what the value is then; every other text is the value as delivered.
     """
 
     name: str
@@ -45,6 +47,7 @@ class SourceColumn:
     values: tuple[str, ...] | None = None
     negative: bool = False
     personal: bool = False
+    rewrite: tuple[str, str] | None = None
 
     @property
     def identifies(self) -> bool:
@@ -56,25 +59,39 @@ class SourceColumn:
 class SchemaVersion:
     """One version of a source table: what it changed and whether older files still load.
 
+    Nothing is read by a file's version: a file of any version loads by the names of its columns and the text of its values.
+
     Attributes:
         version: its name.
         change: one sentence for people.
         adds: columns that the version added; a file that has one of them is of this version or a newer one.
-        backward_compatible: files of the version before still load.
+        renames: (old, new) names of columns; a file that has a new name is of this version or a newer one.
+        drops: columns that files of this version do not have any more.
+        backward_compatible: a reader of the version before can read files of this one.
     """
 
     version: str
     change: str
     adds: tuple[str, ...] = ()
+    renames: tuple[tuple[str, str], ...] = ()
+    drops: tuple[str, ...] = ()
     backward_compatible: bool = True
+
+    @property
+    def shown_by(self) -> set[str]:
+        """Column names that tell a file of this version from older ones, spelled plainly."""
+        return {plain_name(name) for name in (*self.adds, *(new for _, new in self.renames))}
 
 
 FIRST = SchemaVersion("v1", "First version.")
+TWO_DECIMALS = SchemaVersion(
+    "v3", "Amounts have two decimals, which older files may have too; the columns are those of the version before."
+)
 
 
-def tracked(also: str = "", adds: tuple[str, ...] = ()) -> SchemaVersion:
-    """The second version of every table: op and updated_at, which say what a delivery changes, and columns of the table itself."""
-    return SchemaVersion("v2", f"Adds op and updated_at{also}, all optional.", adds=("op", "updated_at", *adds))
+def plain_name(name: str) -> str:
+    """A column name without what people write differently."""
+    return re.sub(r"[\s_\-]", "", name).lower()
 
 
 @dataclass(frozen=True)
@@ -107,8 +124,9 @@ class SourceTable:
         return COMMON + self.columns
 
     def version_of(self, delivered: Collection[str]) -> str:
-        """The newest version of which a file has a column."""
-        return next((v.version for v in reversed(self.versions) if set(v.adds) & set(delivered)), self.versions[0].version)
+        """The newest version that the column names of a file show; a version that changed values only is not seen in them."""
+        names = {plain_name(name) for name in delivered}
+        return next((v.version for v in reversed(self.versions) if v.shown_by & names), self.versions[0].version)
 
     def raw_spec(self) -> TableSpec:
         """raw.<name>: every value as delivered, as text, with where it came from."""

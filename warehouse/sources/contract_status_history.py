@@ -1,6 +1,6 @@
 """Source contract of contract_status_history: status changes of contracts."""
 
-from warehouse.sources.contract import FIRST, SourceColumn, SourceTable, tracked
+from warehouse.sources.contract import FIRST, SourceColumn, SourceTable
 from warehouse.terms import STATUSES
 
 CONTRACT_STATUS_HISTORY = SourceTable(
@@ -12,6 +12,6 @@ CONTRACT_STATUS_HISTORY = SourceTable(
         SourceColumn("status", "text", "Status that began.", required=True, filled=True, values=STATUSES),
         SourceColumn("status_date", "date", "Day on which it began.", required=True, filled=True),
     ),
-    versions=(FIRST, tracked()),
+    versions=(FIRST,),
     mandatory=False,
 )

@@ -1,6 +1,6 @@
 """Source contract of installments: the repayment schedule of contracts."""
 
-from warehouse.sources.contract import FIRST, SourceColumn, SourceTable, tracked
+from warehouse.sources.contract import FIRST, TWO_DECIMALS, SchemaVersion, SourceColumn, SourceTable
 
 INSTALLMENTS = SourceTable(
     name="installments",
@@ -19,6 +19,10 @@ INSTALLMENTS = SourceTable(
         SourceColumn("status", "text", "Status text as delivered; not used, repayments decide."),
         SourceColumn("penalty_amount", "money", "Penalty charged for lateness.", aliases=("late_fee",)),
     ),
-    versions=(FIRST, tracked()),
+    versions=(
+        FIRST,
+        SchemaVersion("v2", "Calls the penalty a late fee.", renames=(("penalty_amount", "late_fee"),), backward_compatible=False),
+        TWO_DECIMALS,
+    ),
     aliases=("instalments",),
 )

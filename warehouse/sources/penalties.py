@@ -1,6 +1,6 @@
 """Source contract of penalties: penalties charged on installments."""
 
-from warehouse.sources.contract import FIRST, SourceColumn, SourceTable, tracked
+from warehouse.sources.contract import FIRST, TWO_DECIMALS, SourceColumn, SourceTable
 
 PENALTIES = SourceTable(
     name="penalties",
@@ -12,6 +12,6 @@ PENALTIES = SourceTable(
         SourceColumn("penalty_date", "date", "Day of the charge.", required=True, filled=True),
         SourceColumn("penalty_amount", "money", "Amount charged.", required=True, filled=True),
     ),
-    versions=(FIRST, tracked()),
+    versions=(FIRST, TWO_DECIMALS),
     mandatory=False,
 )

@@ -1,6 +1,6 @@
 """Source contract of product_types: kinds of product, such as cash loan."""
 
-from warehouse.sources.contract import FIRST, SourceColumn, SourceTable, tracked
+from warehouse.sources.contract import FIRST, SourceColumn, SourceTable
 
 PRODUCT_TYPES = SourceTable(
     name="product_types",
@@ -10,5 +10,5 @@ PRODUCT_TYPES = SourceTable(
         SourceColumn("product_type_id", "text", "Product type key.", required=True, filled=True),
         SourceColumn("product_type_name", "text", "Name for people.", required=True, filled=True),
     ),
-    versions=(FIRST, tracked()),
+    versions=(FIRST,),
 )

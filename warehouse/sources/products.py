@@ -1,6 +1,6 @@
 """Source contract of products: loan products on offer."""
 
-from warehouse.sources.contract import FIRST, SourceColumn, SourceTable, tracked
+from warehouse.sources.contract import FIRST, SourceColumn, SourceTable
 
 PRODUCTS = SourceTable(
     name="products",
@@ -18,5 +18,5 @@ PRODUCTS = SourceTable(
         SourceColumn("min_amount", "money", "Smallest principal."),
         SourceColumn("max_amount", "money", "Largest principal."),
     ),
-    versions=(FIRST, tracked(" and the range of the principal", ("min_amount", "max_amount"))),
+    versions=(FIRST,),
 )

@@ -1,6 +1,6 @@
 """Source contract of regions: regions in which clients live."""
 
-from warehouse.sources.contract import FIRST, SourceColumn, SourceTable, tracked
+from warehouse.sources.contract import FIRST, SourceColumn, SourceTable
 
 REGIONS = SourceTable(
     name="regions",
@@ -13,5 +13,5 @@ REGIONS = SourceTable(
         SourceColumn("region_level", "text", "Level name, such as province."),
         SourceColumn("successor_region_id", "text", "Region that took this one over in a merger."),
     ),
-    versions=(FIRST, tracked(" and the place of a region in the map", ("region_level", "successor_region_id"))),
+    versions=(FIRST,),
 )

@@ -1,6 +1,6 @@
 """Source contract of repayments: money received from clients."""
 
-from warehouse.sources.contract import FIRST, SourceColumn, SourceTable, tracked
+from warehouse.sources.contract import FIRST, TWO_DECIMALS, SourceColumn, SourceTable
 
 REPAYMENTS = SourceTable(
     name="repayments",
@@ -22,7 +22,7 @@ REPAYMENTS = SourceTable(
         SourceColumn("booked_at", "timestamp", "When the source system booked it."),
         SourceColumn("reverses_repayment_id", "text", "Repayment that this row cancels."),
     ),
-    versions=(FIRST, tracked(" and reversals", ("reverses_repayment_id",))),
+    versions=(FIRST, TWO_DECIMALS),
     aliases=("payments",),
     one_of=("installment_id", "contract_number"),
 )

@@ -61,6 +61,8 @@ def canonical(text: ir.StringValue, values: tuple[str, ...]) -> ir.StringValue:
 
 def _text(text: ir.StringValue, column: SourceColumn) -> Parsed:
     hidden = text.re_search(INVISIBLE) if column.identifies else ibis.literal(False)
+    if column.rewrite:
+        text = text.re_replace(*column.rewrite)
     return Parsed(text, broken(hidden, "invisible_character", column.name), marks())
 
 
