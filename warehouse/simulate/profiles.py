@@ -13,8 +13,36 @@ LAST = date(2025, 6, 30)
 
 
 @dataclass(frozen=True)
+class FileRates:
+    """Shares of files and folders after the opening delivery to which something happens; nothing by default.
+
+    Attributes:
+        repeated: files that come again, byte by byte, with the next delivery.
+        byte_order_mark: csv files that begin with one.
+        carriage_return: csv files whose lines end as on Windows.
+        truncated: files that end in the middle; the whole delivery comes again.
+        other_encoding: clients files in the Windows encoding of Vietnamese; the whole delivery comes again.
+        swapped: folders that arrive after the next one.
+        missing_days: business dates within a year whose folder arrives some deliveries late.
+    """
+
+    repeated: float = 0.0
+    byte_order_mark: float = 0.0
+    carriage_return: float = 0.0
+    truncated: float = 0.0
+    other_encoding: float = 0.0
+    swapped: float = 0.0
+    missing_days: float = 0.0
+
+
+# What a careful lender's files look like in a year; and often enough to be seen in the few deliveries of a small history.
+USUAL_FILES = FileRates(0.01, 0.02, 0.02, 0.005, 0.005, 0.02, 3.0)
+FREQUENT_FILES = FileRates(0.04, 0.06, 0.06, 0.02, 0.15, 0.08, 15.0)
+
+
+@dataclass(frozen=True)
 class Rates:
-    """Shares of rows or contracts that the delivery layer treats specially.
+    """Shares of rows or contracts that the delivery layer treats specially; docs/simulator.md says what each means for a platform.
 
     Attributes:
         duplicate: rows delivered twice.
@@ -26,6 +54,16 @@ class Rates:
         before_start: repayments dated before their contract began.
         orphan: rows that name a parent which never comes.
         unknown_region: clients whose region is not on the list, and as many without one.
+        optional_missing: clients without a district or commune.
+        unit_error: new applications with a principal a thousand times too large; daily deliveries only.
+        transition: full payments followed by a loss, which is impossible.
+        decomposed: client rows whose name is spelled in Unicode's decomposed form.
+        injection: names and channels with text that attacks a careless reader.
+        extreme: numbers and ids as spreadsheets and overflows write them.
+        false_penalty: installments paid in time that are charged nevertheless.
+        schedule_sum: first schedules whose principal differs from the loan.
+        mass_days: daily deliveries in which the repayments of one region have no date.
+        files: what happens to whole files and folders.
         late_parent: new contracts, and new clients, delivered one day after the rows that name them.
         daily_factor: dirt of daily files in relation to the opening delivery, which is much longer.
         correction: repayments first delivered with a wrong amount (only daily deliveries can show both).
@@ -46,6 +84,16 @@ class Rates:
     before_start: float = 0.0002
     orphan: float = 0.0001
     unknown_region: float = 0.003
+    optional_missing: float = 0.03
+    unit_error: float = 0.0002
+    transition: float = 0.0002
+    decomposed: float = 0.001
+    injection: float = 0.0001
+    extreme: float = 0.0002
+    false_penalty: float = 0.0002
+    schedule_sum: float = 0.0001
+    mass_days: int = 0
+    files: FileRates = FileRates()
     late_parent: float = 0.4
     daily_factor: float = 10.0
     correction: float = 0.01
@@ -67,6 +115,14 @@ CLEAN = Rates(
     before_start=0.0,
     orphan=0.0,
     unknown_region=0.0,
+    optional_missing=0.0,
+    unit_error=0.0,
+    transition=0.0,
+    decomposed=0.0,
+    injection=0.0,
+    extreme=0.0,
+    false_penalty=0.0,
+    schedule_sum=0.0,
     late_parent=0.0,
 )
 
@@ -142,7 +198,14 @@ PROFILES: dict[str, Profile] = {
         Profile("small", clients=20_000),
         Profile("mid", clients=200_000, days=1, months=48, file_format="parquet", workers=2),
         Profile("bench", clients=1_000_000, days=1, months=48, file_format="parquet", workers=2),
-        Profile("history", clients=2_000, days=7, last=date(2025, 7, 7), opening=date(2023, 1, 31)),  # all schema versions
+        Profile(  # all schema versions, and all that can happen to files
+            "history",
+            clients=2_000,
+            days=7,
+            last=date(2025, 7, 7),
+            opening=date(2023, 1, 31),
+            rates=Rates(mass_days=1, files=FREQUENT_FILES),
+        ),
         Profile("shifted", clients=2_000, shocks=("S1", "S2", "S3", "S4", "S5", "S6")),  # what monitors must and must not notice
         Profile("ceiling", clients=60_000, days=0, single_contract=True, rates=PLAIN, file_format="parquet", workers=2),
     )
