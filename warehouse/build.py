@@ -1,9 +1,10 @@
 """Building the curated tables and the marts of a candidate, without an orchestrator.
 
-Everything is computed from the candidate's staging tables alone, so building twice gives the same rows. Month ends are worked out some at
-a time: what bounds memory is installments times dates.
+Everything is computed from the candidate's staging tables alone, so building twice gives the same rows. Money is allocated once, in books
+for all dates; month ends are cut from these some at a time, since what bounds memory is installments times dates.
 """
 
+from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -19,19 +20,24 @@ from warehouse.curated import (
     FACT_CONTRACT,
     FACT_CONTRACT_MONTH,
     FACT_CONTRACT_STATUS,
+    FACT_CONTRACT_STOCK,
     FACT_INSTALLMENT,
+    FACT_PENALTY,
     FACT_REPAYMENT,
 )
+from warehouse.curated.books import Books, books
 from warehouse.curated.dim_client import dim_client
 from warehouse.curated.dim_date import dim_date
 from warehouse.curated.dim_product import dim_product
 from warehouse.curated.dim_region import dim_region
 from warehouse.curated.fact_contract import fact_contract
-from warehouse.curated.fact_contract_month import contract_months, fact_contract_month
+from warehouse.curated.fact_contract_month import contract_months, ended_contracts, fact_contract_month
 from warehouse.curated.fact_contract_status import fact_contract_status
+from warehouse.curated.fact_contract_stock import fact_contract_stock
 from warehouse.curated.fact_installment import fact_installment
+from warehouse.curated.fact_penalty import fact_penalty
 from warehouse.curated.fact_repayment import fact_repayment
-from warehouse.curated.positions import positions
+from warehouse.curated.positions import positions_at
 from warehouse.curated.regions import current_map, regions_on
 from warehouse.curated.staged import Staged
 from warehouse.parts import parts
@@ -60,21 +66,23 @@ def build_curated(candidate: "Candidate", business_date: date, terms: Terms) -> 
     _write(candidate, DIM_PRODUCT, dim_product(staged.products, staged.product_types))
     _write(candidate, DIM_CLIENT, dim_client(staged.clients, staged.regions, terms))
     _write(candidate, DIM_DATE, dim_date(*_calendar(staged, business_date)))
-    _build_facts(candidate, staged, business_date, terms)
-    _build_months(candidate, staged, business_date, terms)
+    days = month_days(_first_start(staged, business_date), business_date)
+    held = books(staged, clock.as_of_dates(days, terms.time_zone), terms)
+    _build_facts(candidate, staged, held, business_date, terms)
+    _build_months(candidate, staged, held, days, terms)
 
 
 def build_marts(candidate: "Candidate", business_date: date, terms: Terms) -> None:
     """Write and audit the regional marts, from the curated tables of the candidate.
 
     Args:
-        candidate: holds staging and curated tables.
+        candidate: holds the curated tables.
         business_date: as of which the curated tables are.
-        terms: the lender's definitions.
+        terms: the lender's definitions, which the curated tables hold already.
     """
     from warehouse.marts import write_marts
 
-    write_marts(candidate, business_date, terms)
+    write_marts(candidate, business_date)
 
 
 def month_days(first: date, business_date: date) -> list[date]:
@@ -88,31 +96,35 @@ def _known(staged: Staged, business_date: date, terms: Terms) -> Staged:
     return Staged(*(table.filter(_.known_at <= until) for table in staged))
 
 
-def _build_facts(candidate: "Candidate", staged: Staged, business_date: date, terms: Terms) -> None:
+def _build_facts(candidate: "Candidate", staged: Staged, held: Books, business_date: date, terms: Terms) -> None:
     """The fact tables as of the business date."""
     as_ofs = clock.as_of_dates([business_date], terms.time_zone)
-    now = positions(staged, as_ofs, terms)
+    now = positions_at(staged, held, as_ofs, terms)
     origins = regions_on(now.contracts, "start_date", staged, as_ofs, terms)
     _write(candidate, FACT_CONTRACT, fact_contract(now.contracts, origins))
     _write(candidate, FACT_CONTRACT_STATUS, fact_contract_status(now.events))
     _write(candidate, FACT_INSTALLMENT, fact_installment(now.installments))
     _write(candidate, FACT_REPAYMENT, fact_repayment(now.repayments))
+    _write(candidate, FACT_PENALTY, fact_penalty(now.penalties))
 
 
-def _build_months(candidate: "Candidate", staged: Staged, business_date: date, terms: Terms) -> None:
-    """fact_contract_month, some months at a time."""
-    today = clock.as_of_dates([business_date], terms.time_zone)
+def _build_months(candidate: "Candidate", staged: Staged, held: Books, asked_days: Sequence[date], terms: Terms) -> None:
+    """fact_contract_month and fact_contract_stock, some months at a time, oldest first."""
+    today = clock.as_of_dates(asked_days[-1:], terms.time_zone)
     regions_now = current_map(staged, today).drop("as_of_on").cache()
-    asked_days = month_days(_first_start(staged, business_date), business_date)
+    ended = None  # at the end of the part before
     for number, days in enumerate(parts(asked_days, staged)):
-        months = contract_months(days)
-        asked = {*days, *(clock.month_end(clock.add_months(day, -1)) for day in days)}
-        as_ofs = clock.as_of_dates(asked, terms.time_zone)
-        then = positions(staged, as_ofs, terms)
+        as_ofs = clock.as_of_dates(days, terms.time_zone)
+        then = positions_at(staged, held, as_ofs, terms)
+        then = then._replace(regions=then.regions.cache())
         origins = regions_on(then.contracts, "start_date", staged, as_ofs, terms)
-        rows = fact_contract_month(then, months, origins, regions_now)
+        rows = fact_contract_month(then, contract_months(days), origins, regions_now, ended)
+        stock = fact_contract_stock(then.contracts, then.regions)
         candidate.write(FACT_CONTRACT_MONTH, rows.cache(), replace=[clock.month_end(day) for day in days] if number else None)
+        candidate.write(FACT_CONTRACT_STOCK, stock, replace=days if number else None)
+        ended = ended_contracts(then.contracts, days[-1]).cache()
     candidate.audit(FACT_CONTRACT_MONTH)
+    candidate.audit(FACT_CONTRACT_STOCK)
 
 
 def _first_start(staged: Staged, business_date: date) -> date:

@@ -28,12 +28,12 @@ SCHEMAS = {
         "contract_number": "string", "month_on": "date", "client_id": "string", "product_type_id": "string", "status": "string",
         "dpd": "int64", "outstanding_principal_amount": MONEY, "overdue_amount": MONEY, "region_as_of_month_id": "string",
     },
-    "installments": {
-        "as_of_on": "date", "installment_id": "string", "contract_number": "string", "client_id": "string", "due_date": "date",
+    "fact_installment": {
+        "installment_id": "string", "contract_number": "string", "client_id": "string", "due_date": "date",
         "due_amount": MONEY, "paid_amount": MONEY, "is_due": "boolean", "is_late": "boolean", "is_skip_eligible": "boolean",
         "is_skipped": "boolean", "is_paid_early": "boolean",
     },
-    "penalties": {"as_of_on": "date", "contract_number": "string", "client_id": "string", "penalty_on": "date", "penalty_amount": MONEY},
+    "fact_penalty": {"contract_number": "string", "client_id": "string", "penalty_on": "date", "penalty_amount": MONEY},
     "contracts": {
         "as_of_on": "date", "contract_number": "string", "client_id": "string", "product_type_id": "string", "status": "string",
         "start_date": "date", "principal_amount": MONEY, "outstanding_principal_amount": MONEY,

@@ -3,24 +3,20 @@
 import pytest
 
 from tests.warehouse.mart_rows import cells, d, dimensions, table
+from warehouse.curated.fact_contract_stock import fact_contract_stock
 from warehouse.marts.attribution import mart_months
-from warehouse.marts.loan_distribution_by_region import (
-    KEY,
-    LOAN_DISTRIBUTION_BY_REGION,
-    contract_stock,
-    loan_distribution_by_region,
-)
+from warehouse.marts.loan_distribution_by_region import KEY, LOAN_DISTRIBUTION_BY_REGION, loan_distribution_by_region
 
 BUSINESS_DATE = d("2024-03-15")
 AS_OFS = [d("2024-01-31"), d("2024-02-29"), BUSINESS_DATE]
 
 
 def stock(contracts, regions=None):
-    """contract_stock of contracts that are the same at each as-of date unless told, all clients in R1 unless told."""
+    """fact_contract_stock of contracts that are the same at each as-of date unless told, all clients in R1 unless told."""
     rows = [{"as_of_on": day, **row} for day in AS_OFS for row in contracts if row.get("as_of_on", day) == day]
     clients = {row.get("client_id", "A") for row in contracts}
     places = regions or [{"as_of_on": day, "client_id": client} for day in AS_OFS for client in clients]
-    return contract_stock(table("contracts", rows), table("regions", places))
+    return fact_contract_stock(table("contracts", rows), table("regions", places))
 
 
 def distribution(con, contracts, facts, events=(), regions=None, clients=({},)):

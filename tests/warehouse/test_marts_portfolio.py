@@ -20,8 +20,8 @@ def portfolio(months=(), facts=(), events=(), installments=(), penalties=(), cli
         table("fact_contract_month", months),
         table("fact_contract", contracts),
         table("fact_contract_status", events),
-        table("installments", installments),
-        table("penalties", penalties),
+        table("fact_installment", installments),
+        table("fact_penalty", penalties),
         **dimensions(clients),
     )
 

@@ -37,12 +37,12 @@ def built(tmp_path_factory):
         ingest(lake, ledger(when, list(range(40))).rows)
         candidate = lake.candidate("release", "build")
         build_curated(candidate, when.last, TERMS)
-        written = write_marts(candidate, when.last, TERMS)
+        written = write_marts(candidate, when.last)
         candidate.publish(when.last)
         names = ("curated.fact_contract", "curated.fact_contract_month", "curated.fact_installment", *(spec.name for spec in SPECS))
         tables = {name: lake.at().table(name).to_pyarrow().to_pylist() for name in names}
         again = lake.candidate("release", "again")
-        write_marts(again, when.last, TERMS)
+        write_marts(again, when.last)
         second = {spec.name: again.table(spec.name).to_pyarrow().to_pylist() for spec in SPECS}
         again.discard()
     return when.last, tables, written, second
@@ -133,7 +133,7 @@ def test_a_ledger_without_contracts_gives_empty_marts(tmp_path):
         ingest(lake, {})
         candidate = lake.candidate("release", "build")
         build_curated(candidate, when.last, TERMS)
-        assert write_marts(candidate, when.last, TERMS) == {spec.name: 0 for spec in SPECS}
+        assert write_marts(candidate, when.last) == {spec.name: 0 for spec in SPECS}
         found = candidate.table(PORTFOLIO_BY_REGION_MONTH.name)
         assert isinstance(found, ibis.Table)
         assert found.columns == PORTFOLIO_BY_REGION_MONTH.column_names

@@ -7,7 +7,9 @@ from warehouse.curated.dim_region import DIM_REGION
 from warehouse.curated.fact_contract import FACT_CONTRACT
 from warehouse.curated.fact_contract_month import FACT_CONTRACT_MONTH
 from warehouse.curated.fact_contract_status import FACT_CONTRACT_STATUS
+from warehouse.curated.fact_contract_stock import FACT_CONTRACT_STOCK
 from warehouse.curated.fact_installment import FACT_INSTALLMENT
+from warehouse.curated.fact_penalty import FACT_PENALTY
 from warehouse.curated.fact_repayment import FACT_REPAYMENT
 
 CURATED = (
@@ -19,7 +21,9 @@ CURATED = (
     FACT_CONTRACT_STATUS,
     FACT_INSTALLMENT,
     FACT_REPAYMENT,
+    FACT_PENALTY,
     FACT_CONTRACT_MONTH,
+    FACT_CONTRACT_STOCK,
 )
 
 __all__ = [
@@ -31,6 +35,8 @@ __all__ = [
     "FACT_CONTRACT",
     "FACT_CONTRACT_MONTH",
     "FACT_CONTRACT_STATUS",
+    "FACT_CONTRACT_STOCK",
     "FACT_INSTALLMENT",
+    "FACT_PENALTY",
     "FACT_REPAYMENT",
 ]

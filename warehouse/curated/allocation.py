@@ -4,12 +4,14 @@ Within an installment money pays fee, then interest, then principal, so each par
 before it. The order between installments is `warehouse.curated.walk`, run inside the engine over one row per contract and era.
 """
 
-from collections.abc import Iterator
-from itertools import accumulate, chain, pairwise, starmap
+from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate, chain, pairwise
+from typing import Any
 
 import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
+import numpy as np
 import pyarrow as pa
 from ibis import _
 
@@ -37,11 +39,10 @@ def allocate(
 ) -> pa.Array:
     """Run the walk for every row; the tolerance is in cents and as a share, both multiplied by scale."""
     tolerance = (_first(tolerance_amount), _first(tolerance_ratio), _first(scale))
-    rows = [
-        list(walk([_due(due, *tolerance) for due in owed], [*starmap(Payment, paid)], [*starmap(Charge, charged)]))
-        for owed, paid, charged in zip(_lists(dues), _lists(payments), _lists(charges), strict=True)
-    ]
-    return _parts(rows)
+    owed = _records(dues, lambda fields: map(Due, *_lists(fields), _settled_at(fields[0], *tolerance).tolist()))
+    paid = _records(payments, lambda fields: map(Payment, *_lists(fields)))
+    charged = _records(charges, lambda fields: map(Charge, *_lists(fields)))
+    return _parts([list(walk(*row)) for row in zip(owed, paid, charged, strict=True)])
 
 
 def allocations(ledger: Ledger, terms: Terms) -> ir.Table:
@@ -158,23 +159,26 @@ def _tolerance(terms: Terms) -> tuple[ir.IntegerScalar, ...]:
     return tuple(ibis.literal(int(value), "int64") for value in (*(part * scale for part in parts), scale))
 
 
-def _due(due: tuple[int, ...], tolerance_amount: int, tolerance_ratio: int, scale: int) -> Due:
-    """An installment with the smallest number of cents that settles it."""
-    amount, day, penalty = due
-    return Due(amount, day, penalty, amount - max(tolerance_amount, tolerance_ratio * amount) // scale)
+def _settled_at(amounts: np.ndarray, tolerance_amount: int, tolerance_ratio: int, scale: int) -> np.ndarray:
+    """The smallest number of cents that settles each installment; the share is taken of quotient and rest, which cannot overflow."""
+    wholes, rests = np.divmod(amounts, scale)
+    return amounts - np.maximum(tolerance_amount // scale, tolerance_ratio * wholes + tolerance_ratio * rests // scale)
 
 
 def _first(values: pa.ChunkedArray) -> int:
     return values[0].as_py()
 
 
-def _lists(values: pa.ChunkedArray) -> Iterator[list[tuple[int, ...]]]:
-    """Rows of a list-of-structs column as lists of tuples, by one conversion of all values instead of one per row."""
+def _records(values: pa.ChunkedArray, record: Callable[[list[np.ndarray]], Iterable[Any]]) -> Iterator[list[Any]]:
+    """Rows of a list-of-structs column as lists of records, by one conversion of all values instead of one per row."""
     for chunk in values.chunks:
-        fields = [field.to_numpy().tolist() for field in chunk.values.flatten()]
-        structs, offsets = list(zip(*fields, strict=True)), chunk.offsets.to_numpy().tolist()
-        for start, end in pairwise(offsets):
-            yield structs[start:end]
+        records = list(record([field.to_numpy() for field in chunk.values.flatten()]))
+        for start, end in pairwise(chunk.offsets.to_numpy().tolist()):
+            yield records[start:end]
+
+
+def _lists(fields: list[np.ndarray]) -> list[list[int]]:
+    return [field.tolist() for field in fields]
 
 
 def _parts(rows: list[list[Part]]) -> pa.Array:

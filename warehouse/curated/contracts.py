@@ -18,27 +18,26 @@ from warehouse.curated.values import filled, lookup, when
 from warehouse.terms import EARLY_SETTLEMENT_MIN_DAYS, FPD_DAYS, FROZEN_STATUSES, REFINANCE_DAYS, UNKNOWN
 
 
-def held_contracts(staged: Staged, schedule: ir.Table, allocated: ir.Table, dates: ir.Table, as_ofs: ir.Table) -> ir.Table:
+def held_contracts(staged: Staged, settlements: ir.Table, dates: ir.Table, as_ofs: ir.Table) -> ir.Table:
     """Contract rows as known at each date, with product type, era, and when all installments were settled.
 
     Grain: one row per (as_of_on, contract_number).
 
     Args:
         staged: the staging tables.
-        schedule: of settled_installments.
-        allocated: of allocations.
+        settlements: of settlements.
         dates: as_of_on, contract_number, era_on.
         as_ofs: as_of_on, known_until.
     """
     is_settled = _.settlement_on <= _.as_of_on
-    return lookup(_agreed(staged, dates, as_ofs), _settlement(schedule, allocated), ERA).mutate(
+    return lookup(_agreed(staged, dates, as_ofs), settlements, ERA).mutate(
         installment_count=_.installment_count.fill_null(0),
         settlement_on=when(is_settled, _.settlement_on),
         settlement_known_at=when(is_settled, _.settlement_known_at),
     )
 
 
-def contracts_at(held: ir.Table, spells: ir.Table, installments: ir.Table) -> ir.Table:
+def contracts_at(held: ir.Table, spells: ir.Table, originals: ir.Table) -> ir.Table:
     """Add to held contracts the status at each date, how they ended, and the original schedule.
 
     Grain: one row per (as_of_on, contract_number).
@@ -46,9 +45,9 @@ def contracts_at(held: ir.Table, spells: ir.Table, installments: ir.Table) -> ir
     Args:
         held: of held_contracts.
         spells: of status_spells.
-        installments: staging.installments, for the original schedule.
+        originals: of original_schedules.
     """
-    return _with_original(_with_status(held, status_at(spells)), installments)
+    return _with_original(_with_status(held, status_at(spells)), originals)
 
 
 def judged_contracts(contracts: ir.Table) -> ir.Table:
@@ -103,39 +102,6 @@ def product_types(staged: Staged, as_ofs: ir.Table) -> ir.Table:
     )
 
 
-def _settlement(schedule: ir.Table, allocated: ir.Table) -> ir.Table:
-    """When all installments of a contract were settled, and the first installment, per era.
-
-    Installments that the tolerance covers never hold a contract back: a source that sets the remaining rows to 0 at an early settlement
-    must not hide it.
-
-    Grain: one row per (contract_number, era_on).
-    """
-    in_order = ibis.window(group_by=ERA, order_by=("installment_number", "due_date", "installment_id"))
-    settled = (
-        schedule.mutate(is_first=ibis.row_number().over(in_order) == 0)
-        .group_by(ERA)
-        .agg(
-            installment_count=_.count(),
-            unsettled_count=_.settled_on.isnull().sum(),
-            last_settled_on=when(~_.is_trivial, _.settled_on).max(),
-            last_on=_.settled_on.max(),
-            first_installment_due_on=when(_.is_first, _.due_date).max(),
-            first_installment_settled_on=when(_.is_first, _.settled_on).max(),
-        )
-        .mutate(settlement_on=when(_.unsettled_count == 0, ibis.coalesce(_.last_settled_on, _.last_on)))
-        .drop("unsettled_count", "last_settled_on", "last_on")
-    )
-    known = (
-        allocated.filter(_.installment_id.notnull())
-        .join(settled.select(*ERA, "settlement_on"), ERA)
-        .filter(_.repayment_date <= _.settlement_on)
-        .group_by(ERA)
-        .agg(settlement_known_at=_.known_at.max())
-    )
-    return lookup(settled, known, ERA)
-
-
 def _with_status(held: ir.Table, statuses: ir.Table) -> ir.Table:
     """Add status, end and close reason; New while nothing has happened or the contract has not started."""
     reason = ibis.coalesce(_.reason, ibis.ifelse(_.settlement_on.notnull(), "paid", "unknown"))
@@ -156,11 +122,20 @@ def _with_status(held: ir.Table, statuses: ir.Table) -> ir.Table:
     )
 
 
-def _with_original(contracts: ir.Table, installments: ir.Table) -> ir.Table:
-    """Add first and last due date of the original schedule: the rows of the first business date that delivered any."""
+def original_schedules(installments: ir.Table) -> ir.Table:
+    """First and last due date of the original schedule: the rows of the first business date that delivered any.
+
+    Grain: one row per contract_number.
+
+    Args:
+        installments: staging.installments.
+
+    Returns:
+        contract_number, first_due_date, last_row_on, row_count, schedule_known_at.
+    """
     rows = installments.filter(~_.is_deleted)
     first = rows.group_by("contract_number").agg(business_date=_.business_date.min())
-    original = (
+    return (
         rows.semi_join(first, ("contract_number", "business_date"))
         .group_by("contract_number")
         .agg(
@@ -170,10 +145,14 @@ def _with_original(contracts: ir.Table, installments: ir.Table) -> ir.Table:
             schedule_known_at=_.known_at.min(),
         )
     )
+
+
+def _with_original(contracts: ir.Table, originals: ir.Table) -> ir.Table:
+    """Add first and last due date of the original schedule; rows that are fewer than the tenor leave the last one to the calendar."""
     is_known = _.schedule_known_at <= _.known_until
     is_short = _.row_count < _.tenor_months
     return (
-        lookup(contracts, original, ("contract_number",))
+        lookup(contracts, originals, ("contract_number",))
         .mutate(first_due_date=when(is_known, _.first_due_date))
         .mutate(
             last_due_date=when(

@@ -65,21 +65,44 @@ def contract_months(days: Sequence[date]) -> ir.Table:
     return ibis.memtable(rows, schema={"as_of_on": "date", "month_on": "date", "before_on": "date"})
 
 
-def fact_contract_month(then: Positions, months: ir.Table, origins: ir.Table, current_map: ir.Table) -> ir.Table:
+def ended_contracts(contracts: ir.Table, day: date) -> ir.Table:
+    """Contracts that had ended by a date, as known then.
+
+    Grain: one row per contract_number.
+
+    Args:
+        contracts: of Positions, with the date among its as-of dates.
+        day: the date.
+
+    Returns:
+        before_on (the date), contract_number.
+    """
+    return _ended(contracts.filter(_.as_of_on == day))
+
+
+def _ended(contracts: ir.Table) -> ir.Table:
+    return contracts.filter(_.ended_on.notnull()).select("contract_number", before_on="as_of_on")
+
+
+def fact_contract_month(
+    then: Positions, months: ir.Table, origins: ir.Table, current_map: ir.Table, ended_before: ir.Table | None = None
+) -> ir.Table:
     """Contracts that were running in each month, as known at its end.
 
     Grain: one row per (contract_number, month_on).
 
     Args:
-        then: positions as of every as_of_on and before_on of the months.
+        then: positions as of every as_of_on of the months.
         months: of contract_months.
         origins: as_of_on, client_id, start_date, region_id; of `warehouse.curated.regions.regions_on`.
         current_map: region_id, region_current_map_id, as known at the release's business date.
+        ended_before: of ended_contracts, at the before_on of the first month; None where nothing had started by then.
 
     Returns:
         the columns of FACT_CONTRACT_MONTH.
     """
-    rows = _running(then.contracts, months)
+    ended = _ended(then.contracts)
+    rows = _running(then.contracts, months, ended if ended_before is None else ended.union(ended_before))
     valued = lookup(lookup(_peaks(then, rows), _due_in_month(then, months), AT), _penalties_in_month(then, months), AT)
     placed = lookup(
         lookup(valued, origins.rename(region_at_origination_id="region_id"), ("as_of_on", "client_id", "start_date")),
@@ -106,12 +129,12 @@ def dpd_bucket(dpd: ir.IntegerValue) -> ir.StringValue:
     return ibis.cases(*((dpd >= lower, name) for name, lower in worst_first[:-1]), else_=worst_first[-1][0])
 
 
-def _running(contracts: ir.Table, months: ir.Table) -> ir.Table:
+def _running(contracts: ir.Table, months: ir.Table, ended: ir.Table) -> ir.Table:
     """Started contracts that had not ended before the month, or of which the month before did not know that they had."""
-    before = contracts.select(before_on="as_of_on", contract_number="contract_number", had_ended=_.ended_on.notnull())
-    return lookup(contracts.join(months, "as_of_on"), before, ("before_on", "contract_number")).filter(
+    had_ended = ended.select("contract_number", "before_on", had_ended=True)
+    return lookup(contracts.join(months, "as_of_on"), had_ended, ("before_on", "contract_number")).filter(
         _.is_started,
-        _.ended_on.isnull() | (_.ended_on > _.before_on) | ~_.had_ended.fill_null(False),
+        _.ended_on.isnull() | (_.ended_on > _.before_on) | _.had_ended.isnull(),
     )
 
 

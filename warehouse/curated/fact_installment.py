@@ -30,6 +30,8 @@ FACT_INSTALLMENT = TableSpec(
             ("is_skipped", "bool", "Due and hardly paid by the next due date."),
             ("is_paid_early", "bool", "Settled before its due date."),
             ("state", "string", "One of nine states; docs/lending-terms.md.", {"values": STATES}),
+            ("is_due", "bool", "Fallen due, of a disbursed contract that had not ended before."),
+            ("is_skip_eligible", "bool", "Due, and so is the installment after it."),
         )
     ),
 )

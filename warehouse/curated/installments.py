@@ -9,8 +9,8 @@ from ibis import _
 
 from warehouse.clock import days_between
 from warehouse.curated.ledger import ERA
-from warehouse.curated.statuses import AT
-from warehouse.curated.values import ZERO, filled, lookup
+from warehouse.curated.settlement import holds_on
+from warehouse.curated.values import filled, lookup
 from warehouse.table import MONEY
 from warehouse.terms import SKIPPED_BELOW_RATIO, Terms
 
@@ -28,42 +28,20 @@ STATES = (
 CLOSED_STATUSES = ("Paid-off", "Close", "Cancel")  # what is unsettled when a contract ends so will never be asked for
 
 
-def payment_steps(schedule: ir.Table, allocated: ir.Table) -> ir.Table:
-    """The schedule with one row per amount that was paid at some time, and the days on which it was.
-
-    Grain: one row per (contract_number, era_on, installment_id, from_on).
-
-    Args:
-        schedule: of settled_installments.
-        allocated: of allocations.
-
-    Returns:
-        the schedule's columns, paid_amount, from_on (null for the time before the first payment), until_on (exclusive, or null).
-    """
-    key = (*ERA, "installment_id")
-    paid = allocated.filter(_.installment_id.notnull()).group_by(*key, from_on="repayment_date").agg(paid_amount=_.paid_after_amount.max())
-    unpaid = schedule.select(*key, from_on=ibis.null("date"), paid_amount=ZERO)
-    steps = unpaid.union(paid.select(unpaid.columns))
-    days = ibis.window(group_by=key, order_by=ibis.asc("from_on", nulls_first=True))
-    return schedule.join(steps.mutate(until_on=_.from_on.lead().over(days)), key)
-
-
-def installments_at(steps: ir.Table, dates: ir.Table, contracts: ir.Table, terms: Terms) -> ir.Table:
+def installments_at(steps: ir.Table, contracts: ir.Table, terms: Terms) -> ir.Table:
     """Installments as of each date, except their penalties.
 
     Grain: one row per (as_of_on, installment_id).
 
     Args:
         steps: of payment_steps.
-        dates: as_of_on, contract_number, era_on.
-        contracts: per (as_of_on, contract_number): client_id, is_started, is_disbursed, ended_on,
-            ended_status.
+        contracts: per (as_of_on, contract_number): era_on, client_id, is_started, is_disbursed, ended_on, ended_status.
         terms: grace days.
     """
-    asked = dates.join(contracts.select(*AT, "client_id", "is_started", "is_disbursed", "ended_on", "ended_status"), AT)
+    asked = contracts.select("as_of_on", *ERA, "client_id", "is_started", "is_disbursed", "ended_on", "ended_status")
     rows = (
         asked.join(steps, ERA)
-        .filter(_.from_on.isnull() | (_.from_on <= _.as_of_on), _.until_on.isnull() | (_.until_on > _.as_of_on))
+        .filter(*holds_on(_.as_of_on))
         .mutate(settled_on=ibis.ifelse(_.settled_on <= _.as_of_on, _.settled_on, ibis.null("date")))
     )
     return _with_state(_with_lateness(rows, terms), terms)

@@ -9,17 +9,19 @@ import ibis.expr.types as ir
 from ibis import _
 
 from warehouse.clock import days_between
+from warehouse.curated.ledger import ERA
 from warehouse.curated.statuses import AT
 from warehouse.curated.values import lookup
 
 
-def arrears(installments: ir.Table, spells: ir.Table) -> ir.Table:
+def arrears(contracts: ir.Table, schedule: ir.Table, spells: ir.Table) -> ir.Table:
     """Runs of days on which an unsettled installment put its contract past due.
 
     Grain: one row per (as_of_on, contract_number, installment_id, first_on).
 
     Args:
-        installments: as of each date, with settled_on and is_started.
+        contracts: as of each date, with era_on and is_started.
+        schedule: of settled_installments.
         spells: of warehouse.curated.spells.
 
     Returns:
@@ -27,11 +29,11 @@ def arrears(installments: ir.Table, spells: ir.Table) -> ir.Table:
         counted_to_on, whichever is earlier.
     """
     day = ibis.interval(days=1)
-    unsettled = installments.filter(
-        _.is_started,
-        _.due_date < _.as_of_on,
-        _.settled_on.isnull() | (_.settled_on > (_.due_date + day).cast("date")),
-    ).select(*AT, "installment_id", "due_date", "settled_on")
+    is_late = _.settled_on.isnull() | (_.settled_on > (_.due_date + day).cast("date"))
+    overdue = schedule.filter(is_late).select(*ERA, "installment_id", "due_date", "settled_on")
+    unsettled = contracts.filter(_.is_started).select("as_of_on", *ERA).join(overdue, ERA).filter(_.due_date < _.as_of_on)
+    settled_by_then = ibis.ifelse(_.settled_on <= _.as_of_on, _.settled_on, ibis.null("date"))
+    unsettled = unsettled.mutate(settled_on=settled_by_then).select(*AT, "installment_id", "due_date", "settled_on")
     rows = unsettled.join(spells.filter(_.is_open | _.is_frozen), AT).mutate(
         last_on=ibis.ifelse(_.until_on.isnull(), _.as_of_on, (_.until_on - day).cast("date")),
         settled_before_on=(_.settled_on - day).cast("date"),

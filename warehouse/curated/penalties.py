@@ -10,7 +10,7 @@ from warehouse.curated.statuses import AT
 COLUMNS = ("installment_id", "penalty_id", "penalty_on", "penalty_amount")
 
 
-def penalties_at(schedule: ir.Table, charges: ir.Table, dates: ir.Table, contracts: ir.Table) -> ir.Table:
+def penalties_at(schedule: ir.Table, charges: ir.Table, contracts: ir.Table) -> ir.Table:
     """Penalties charged up to each date.
 
     The penalty on an installment row has no date of its own: it is dated the day on which the installment was settled, or while it is
@@ -21,13 +21,12 @@ def penalties_at(schedule: ir.Table, charges: ir.Table, dates: ir.Table, contrac
     Args:
         schedule: of settled_installments.
         charges: of Ledger.charges.
-        dates: as_of_on, contract_number, era_on.
-        contracts: per (as_of_on, contract_number): client_id.
+        contracts: per (as_of_on, contract_number): era_on, client_id.
 
     Returns:
         the grain, contract_number, client_id, penalty_on, penalty_amount.
     """
-    asked = dates.join(contracts.select(*AT, "client_id"), AT)
+    asked = contracts.select("as_of_on", *ERA, "client_id")
     on_rows = schedule.filter(_.charged_amount > 0).select(
         *ERA, "installment_id", "settled_on", "brought_on", penalty_id=ibis.literal(""), penalty_amount=_.charged_amount
     )

@@ -4,17 +4,15 @@ Everything that a fact table, a mart, a feature or a label says about lending is
 (docs/lending-terms.md). A date sees facts that happened by then and were known by then; nothing later can reach it.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import ibis.expr.types as ir
 
-from warehouse.curated.allocation import allocations, settled_installments
 from warehouse.curated.amounts import with_amounts
+from warehouse.curated.books import Books, Keep, books, in_engine
 from warehouse.curated.contracts import contracts_at, held_contracts, judged_contracts
-from warehouse.curated.eras import era_dates, eras
-from warehouse.curated.installments import installments_at, payment_steps, with_penalties
-from warehouse.curated.ledger import ledger
+from warehouse.curated.eras import era_dates
+from warehouse.curated.installments import installments_at, with_penalties
 from warehouse.curated.peaks import arrears, peaks_in
 from warehouse.curated.penalties import penalties_at
 from warehouse.curated.regions import regions_at
@@ -107,14 +105,6 @@ class Positions(NamedTuple):
     arrears: ir.Table
 
 
-Keep = Callable[[ir.Table], ir.Table]
-
-
-def in_engine(table: ir.Table) -> ir.Table:
-    """Compute a table now and keep it in the engine for as long as an expression refers to it."""
-    return table.cache()
-
-
 def positions(staged: Staged, as_ofs: ir.Table, terms: Terms, keep: Keep = in_engine) -> Positions:
     """Work out all positions at each date; see Positions for the grains.
 
@@ -127,26 +117,34 @@ def positions(staged: Staged, as_ofs: ir.Table, terms: Terms, keep: Keep = in_en
         terms: what the lender sets about its definitions.
         keep: what to do with a step that several others read.
     """
-    all_eras = keep(eras(staged, as_ofs))
-    dates = keep(era_dates(all_eras, as_ofs))
-    book = ledger(staged, all_eras, keep)
-    allocated = keep(allocations(book, terms))
-    schedule = keep(settled_installments(book, allocated, terms))
-    held = keep(held_contracts(staged, schedule, allocated, dates, as_ofs))
+    return positions_at(staged, books(staged, as_ofs, terms, keep), as_ofs, terms, keep)
+
+
+def positions_at(staged: Staged, held_books: Books, as_ofs: ir.Table, terms: Terms, keep: Keep = in_engine) -> Positions:
+    """Cut positions at some dates from the books of these dates and others.
+
+    Args:
+        staged: the staging tables.
+        held_books: books of at least these dates.
+        as_ofs: as `positions` takes them.
+        terms: what the lender sets about its definitions.
+        keep: what to do with a step that several others read.
+    """
+    dates = keep(era_dates(held_books.eras, as_ofs))
+    held = keep(held_contracts(staged, held_books.settlements, dates, as_ofs))
     stated = keep(stated_statuses(contract_versions(staged.contracts), held, terms))
     events = keep(status_events(stated, keep(told_statuses(staged.contract_status_history, as_ofs))))
     spells = keep(status_spells(events))
-    contracts = keep(judged_contracts(keep(contracts_at(held, spells, staged.installments))))
-    penalties = keep(penalties_at(schedule, book.charges, dates, contracts))
-    rows = keep(with_penalties(installments_at(payment_steps(schedule, allocated), dates, contracts, terms), penalties))
+    contracts = keep(judged_contracts(keep(contracts_at(held, spells, held_books.originals))))
+    penalties = penalties_at(held_books.schedule, held_books.charges, contracts)
     return Positions(
-        contracts=keep(with_amounts(contracts, rows, allocated).select(CONTRACT_COLUMNS)),
-        installments=rows.select(INSTALLMENT_COLUMNS),
-        repayments=repayments_at(allocated, book.cancelled, dates, contracts),
+        contracts=keep(with_amounts(contracts, held_books).select(CONTRACT_COLUMNS)),
+        installments=with_penalties(installments_at(held_books.steps, contracts, terms), penalties).select(INSTALLMENT_COLUMNS),
+        repayments=repayments_at(held_books.allocated, held_books.cancelled, contracts),
         penalties=penalties,
         regions=regions_at(staged, as_ofs, terms),
         events=events,
-        arrears=keep(arrears(rows, spells)),
+        arrears=keep(arrears(contracts, held_books.schedule, spells)),
     )
 
 

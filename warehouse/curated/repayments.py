@@ -24,7 +24,7 @@ COLUMNS = (
 )
 
 
-def repayments_at(allocated: ir.Table, cancelled: ir.Table, dates: ir.Table, contracts: ir.Table) -> ir.Table:
+def repayments_at(allocated: ir.Table, cancelled: ir.Table, contracts: ir.Table) -> ir.Table:
     """Allocated repayments, reversed ones and reversals as of each date.
 
     Grain: one row per (as_of_on, repayment_id, allocation_number).
@@ -32,8 +32,7 @@ def repayments_at(allocated: ir.Table, cancelled: ir.Table, dates: ir.Table, con
     Args:
         allocated: of allocations.
         cancelled: of Ledger.cancelled; each has one row with its full amount and no parts.
-        dates: as_of_on, contract_number, era_on.
-        contracts: per (as_of_on, contract_number): client_id.
+        contracts: per (as_of_on, contract_number): era_on, client_id.
     """
     whole = cancelled.mutate(
         allocation_number=ibis.literal(1, "int32"),
@@ -46,7 +45,7 @@ def repayments_at(allocated: ir.Table, cancelled: ir.Table, dates: ir.Table, con
     ).select(*ERA, *COLUMNS)
     rows = allocated.mutate(is_reversed=False).select(*ERA, *COLUMNS).union(whole)
     return (
-        dates.join(contracts.select(*AT, "client_id"), AT)
+        contracts.select("as_of_on", *ERA, "client_id")
         .join(rows, ERA)
         .filter(_.repayment_date <= _.as_of_on)
         .select(*AT, "client_id", *COLUMNS)

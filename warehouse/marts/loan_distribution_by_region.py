@@ -41,7 +41,7 @@ LOAN_DISTRIBUTION_BY_REGION = TableSpec(
 
 def loan_distribution_by_region(
     months: ir.Table,
-    contract_stock: ir.Table,
+    fact_contract_stock: ir.Table,
     fact_contract: ir.Table,
     fact_contract_status: ir.Table,
     dim_client: ir.Table,
@@ -54,7 +54,7 @@ def loan_distribution_by_region(
 
     Args:
         months: as from mart_months.
-        contract_stock: as from contract_stock, of the same months.
+        fact_contract_stock: curated.fact_contract_stock.
         fact_contract: curated.fact_contract.
         fact_contract_status: curated.fact_contract_status.
         dim_client: curated.dim_client.
@@ -64,32 +64,10 @@ def loan_distribution_by_region(
     Returns:
         The columns of LOAN_DISTRIBUTION_BY_REGION.
     """
-    stock = contract_stock.inner_join(months.select("month_on", "as_of_on"), "as_of_on").drop("as_of_on")
+    stock = fact_contract_stock.inner_join(months.select("month_on", "as_of_on"), "as_of_on").drop("as_of_on")
     new = _new_contracts(months, fact_contract, fact_contract_status, dim_client)
     rows = described(measures([stock, new], KEY), months, dim_region, dim_product)
     return rows.select(*LOAN_DISTRIBUTION_BY_REGION.column_names)
-
-
-def contract_stock(contracts: ir.Table, regions: ir.Table) -> ir.Table:
-    """All contracts started by each as-of date, by region, product type and status, as known then.
-
-    Grain: one row per (as_of_on, region_id, product_type_id, status).
-
-    Args:
-        contracts: Positions.contracts at the months' as-of dates.
-        regions: Positions.regions at the same dates.
-    """
-    return (
-        contracts.filter(_.start_date <= _.as_of_on)
-        .inner_join(regions, ["as_of_on", "client_id"])
-        .group_by("as_of_on", "region_id", "product_type_id", "status")
-        .agg(
-            contract_count=_.count(),
-            client_count=_.client_id.nunique(),
-            principal_amount=_.principal_amount.sum().cast(MONEY),
-            outstanding_principal_amount=_.outstanding_principal_amount.sum().cast(MONEY),
-        )
-    )
 
 
 def _new_contracts(months: ir.Table, fact_contract: ir.Table, fact_contract_status: ir.Table, dim_client: ir.Table) -> ir.Table:

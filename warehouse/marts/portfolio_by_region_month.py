@@ -74,8 +74,8 @@ def portfolio_by_region_month(
     fact_contract_month: ir.Table,
     fact_contract: ir.Table,
     fact_contract_status: ir.Table,
-    installments: ir.Table,
-    penalties: ir.Table,
+    fact_installment: ir.Table,
+    fact_penalty: ir.Table,
     dim_client: ir.Table,
     dim_region: ir.Table,
     dim_product: ir.Table,
@@ -89,8 +89,8 @@ def portfolio_by_region_month(
         fact_contract_month: curated.fact_contract_month.
         fact_contract: curated.fact_contract.
         fact_contract_status: curated.fact_contract_status.
-        installments: Positions.installments at the business date.
-        penalties: Positions.penalties at the business date.
+        fact_installment: curated.fact_installment.
+        fact_penalty: curated.fact_penalty.
         dim_client: curated.dim_client.
         dim_region: curated.dim_region.
         dim_product: curated.dim_product.
@@ -99,10 +99,10 @@ def portfolio_by_region_month(
         The columns of PORTFOLIO_BY_REGION_MONTH.
     """
     types = fact_contract.select("contract_number", "product_type_id")
-    due = in_month(installments.filter(_.is_due).drop("as_of_on"), "due_date", months).inner_join(types, "contract_number")
+    due = in_month(fact_installment.filter(_.is_due), "due_date", months).inner_join(types, "contract_number")
     settled = in_month(fact_contract.filter(_.is_early_settled), "early_settled_on", months)
     lost = in_month(_losses(fact_contract, fact_contract_status), "ended_on", months)
-    charged = in_month(penalties.drop("as_of_on"), "penalty_on", months).inner_join(types, "contract_number")
+    charged = in_month(fact_penalty, "penalty_on", months).inner_join(types, "contract_number")
     parts = [
         _month_end(months, fact_contract_month),
         _due(region_as_of(due, dim_client)),

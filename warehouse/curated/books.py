@@ -1,0 +1,77 @@
+"""Books: the ledgers of all contracts, allocated and settled, for every date that will be asked about.
+
+Allocation is worked out per contract and era, so its cost does not depend on the number of dates. A build therefore keeps one set of books
+and cuts positions from it some dates at a time.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import ibis.expr.types as ir
+
+from warehouse.curated.allocation import allocations, settled_installments
+from warehouse.curated.contracts import original_schedules
+from warehouse.curated.eras import eras
+from warehouse.curated.ledger import ledger
+from warehouse.curated.settlement import balances, payment_steps, settlements
+from warehouse.curated.staged import Staged
+from warehouse.terms import Terms
+
+Keep = Callable[[ir.Table], ir.Table]
+
+
+def in_engine(table: ir.Table) -> ir.Table:
+    """Compute a table now and keep it in the engine for as long as an expression refers to it."""
+    return table.cache()
+
+
+class Books(NamedTuple):
+    """What was owed and paid, per contract and era.
+
+    Attributes:
+        eras: grain (contract_number, era_on); of `warehouse.curated.eras.eras`.
+        schedule: grain (contract_number, era_on, installment_id); of settled_installments.
+        allocated: grain (contract_number, era_on, repayment_id, allocation_number); of allocations.
+        steps: grain (contract_number, era_on, installment_id, from_on); of payment_steps.
+        balances: grain (contract_number, era_on, from_on); of balances.
+        settlements: grain (contract_number, era_on); of settlements.
+        originals: grain contract_number; of original_schedules.
+        cancelled: of Ledger.cancelled.
+        charges: of Ledger.charges.
+    """
+
+    eras: ir.Table
+    schedule: ir.Table
+    allocated: ir.Table
+    steps: ir.Table
+    balances: ir.Table
+    settlements: ir.Table
+    originals: ir.Table
+    cancelled: ir.Table
+    charges: ir.Table
+
+
+def books(staged: Staged, as_ofs: ir.Table, terms: Terms, keep: Keep = in_engine) -> Books:
+    """Allocate all money, as known at each of some dates.
+
+    Args:
+        staged: the staging tables.
+        as_ofs: as_of_on, known_until: every date of which positions will be asked.
+        terms: what the lender sets about its definitions.
+        keep: what to do with a step that several others read.
+    """
+    all_eras = keep(eras(staged, as_ofs))
+    held = ledger(staged, all_eras, keep)
+    allocated = keep(allocations(held, terms))
+    schedule = keep(settled_installments(held, allocated, terms))
+    return Books(
+        eras=all_eras,
+        schedule=schedule,
+        allocated=allocated,
+        steps=keep(payment_steps(schedule, allocated)),
+        balances=keep(balances(allocated)),
+        settlements=keep(settlements(schedule, allocated)),
+        originals=keep(original_schedules(staged.installments)),
+        cancelled=keep(held.cancelled),
+        charges=keep(held.charges),
+    )
