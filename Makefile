@@ -1,11 +1,13 @@
 # `make demo` and `make test` set up everything they need in .venv; `make help` lists the rest.
 PYTHON ?= python3
+PROFILE ?= mid
+SEED ?= 1
 UV = $(shell grep -oE '^uv==[0-9.]+' requirements.lock)
 BIN = .venv/bin
 INSTALLED = .venv/.installed
 CODE = warehouse features training serving orchestration tests
 
-.PHONY: help demo test up lint format docs feast lock clean
+.PHONY: help demo test bench up lint format docs feast lock clean
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
@@ -14,6 +16,9 @@ demo: $(INSTALLED) ## the whole path on a generated lender: deliveries to a scor
 
 test: $(INSTALLED) ## all tests
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -q
+
+bench: $(INSTALLED) ## what the platform costs beside named references, e.g. make bench PROFILE=mid; writes docs/benchmarks.md
+	@$(BIN)/python -m tests.benchmarks.run --profile $(PROFILE) --seed $(SEED) $(ARGS)
 
 up: $(INSTALLED) ## Dagster UI, BentoML, MLflow UI and report pages on loopback; Ctrl-C stops them
 	@$(BIN)/lending up

@@ -1,0 +1,92 @@
+"""Stages: a release of the whole book, and the release after the delivery of one day."""
+
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.bench import Bench, settings_of
+from tests.benchmarks.harness import Meter, cpu_seconds
+from tests.benchmarks.intake import ingest, openings
+from tests.benchmarks.report import MET, MISSED, Claim, Section, Step, unmeasured
+from tests.benchmarks.scans import scan_columns
+
+BUILD_HOW = (
+    "The job behind `lending build`, once, on the home that was ingested before: curated tables, features of every month end, marts, "
+    "audits, one release. CPU seconds of each layer include what Dagster does for it. The reference is one plain scan of the columns of"
+    " staging.installments and staging.repayments that positions read."
+)
+DAILY_HOW = (
+    "The same two jobs after the delivery of one more day, once. The share is CPU seconds of the day's ingest and build in relation to "
+    "those of the first ingest and the full build above. The delivery of the day is small, so what is left is the cost of a release."
+)
+LEDGER = ("installments", "repayments")
+
+
+def build_stage(bench: Bench, home: Path, clients: int) -> tuple[Section, Step]:
+    """Build the first release."""
+    ours = bench.step(f"build of {clients:,} clients", build, bench.sizes.build_seconds, home=home)
+    scan = bench.step("plain scan of the ledger", scan_columns, home=home, tables=LEDGER, repeats=bench.sizes.repeats)
+    ratio = f"{ours.cpu / scan.cpu:,.0f}x" if ours.is_done and scan.is_done else ""
+    claim = Claim(
+        "build: curated, features, marts",
+        f"{ours.cpu:.1f} CPU s" if ours.is_done else "",
+        f"{scan.name}: {scan.cpu:.2f} CPU s" if scan.is_done else "",
+        ratio,
+        "none set",
+        MET if ratio else "not measured",
+        ours.problem or "no target; the ratio is kept to be watched",
+    )
+    return Section("Build of a release", BUILD_HOW, (ours, scan), (claim,), layers(ours)), ours
+
+
+def daily_stage(bench: Bench, book: Path, home: Path, full: tuple[Step, Step]) -> Section:
+    """Ingest and build the delivery of the second day."""
+    what, target = "daily run after a one-day delivery", "at most 1/20 of the full ingest and build"
+    if len(openings(book)) < 2:
+        raise ValueError(f"profile {bench.profile} has no daily delivery, so the daily run cannot be measured")
+    day = openings(book)[1]
+    taken = bench.step("ingest the delivery of one day", ingest, bench.sizes.ingest_seconds, home=home, delivery=day)
+    if taken.is_done:
+        built = bench.step("build after that day", build, bench.sizes.build_seconds, home=home)
+    else:
+        built = Step("build after that day", problem="its delivery was not ingested")
+    steps = (taken, built)
+    if not all(step.is_done for step in (*steps, *full)):
+        return Section("Daily run", DAILY_HOW, steps, (unmeasured(what, target, *steps, *full),))
+    ours, whole = (sum(step.cpu or 0 for step in pair) for pair in (steps, full))
+    claim = Claim(
+        what, f"{ours:.1f} CPU s", f"full ingest and build: {whole:.1f} CPU s", f"1/{whole / ours:.1f}", target,
+        MET if ours <= whole / 20 else MISSED,
+    )  # fmt: skip
+    return Section("Daily run", DAILY_HOW, steps, (claim,), layers(built))
+
+
+def layers(step: Step) -> tuple[str, ...]:
+    """CPU seconds of each layer, as a sentence."""
+    if not step.is_done:
+        return ()
+    parts = ", ".join(f"{name} {seconds:.1f}" for name, seconds in step.facts["layers"].items())
+    return (f"CPU seconds by layer of “{step.name}”: {parts}.",)
+
+
+def build(meter: Meter, home: str) -> dict[str, Any]:
+    """Build and publish as the command does, with the CPU seconds of each step."""
+    import dagster as dg
+
+    from orchestration.commands.runs import PROGRESS, Runner
+
+    runner, marks = Runner(settings_of(home)), {}
+
+    @dg.success_hook
+    def mark(context: dg.HookContext) -> None:
+        marks[context.op.name] = cpu_seconds()
+
+    job = runner.definitions.resolve_job_def("build").with_hooks({mark})
+    day = runner.platform.business_date()
+    with meter.run():
+        before = cpu_seconds()
+        job.execute_in_process(instance=runner.instance, partition_key=day.isoformat(), run_config=PROGRESS)
+    layers = {}
+    for name, at in marks.items():
+        layers[name], before = at - before, at
+    release = runner.platform.lake.at().release
+    return {"layers": layers, "release_id": release.release_id, "business_date": day.isoformat()}

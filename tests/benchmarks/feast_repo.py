@@ -1,0 +1,68 @@
+"""Feast projects over generated feature files: the same view on our stores and on Feast's own, for the stages that compare them."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig, ValueType
+from feast.data_source import DataSource
+from feast.types import Float64
+
+from features.offline_store import IbisOfflineStoreConfig
+from features.online_store import PackedSqliteOnlineStoreConfig
+from features.parquet_source import ParquetSource
+from tests.benchmarks.bench import settings_of
+from tests.benchmarks.generated import CREATED, EVENT, KEY, names
+
+PROJECT, VIEW = "bench", "history"
+TTL = timedelta(days=90)
+CLIENT = Entity(name="client", join_keys=[KEY], value_type=ValueType.STRING)
+
+
+def refs(count: int) -> list[str]:
+    """Generated features as Feast's references."""
+    return [f"{VIEW}:{name}" for name in names(count)]
+
+
+def our_store(home: Path, file: Path, features: int) -> FeatureStore:
+    """A project on our two stores; the source promises what the platform's own source promises."""
+    from warehouse.engine import connect
+
+    con = connect(settings_of(home))
+    source = ParquetSource(
+        table=VIEW, timestamp_field=EVENT, created_timestamp_column=CREATED, one_row_per_key_and_time=True, name="history_source"
+    )
+
+    def rows(asked: DataSource) -> Any:
+        return con.read_parquet(str(file)) if isinstance(asked, ParquetSource) else None
+
+    return _store(home, source, features, IbisOfflineStoreConfig(tables=rows), PackedSqliteOnlineStoreConfig(path=str(home / "online.db")))
+
+
+def stock_store(home: Path, file: Path, features: int) -> FeatureStore:
+    """The same project on Feast's DuckDB offline store and SQLite online store."""
+    source = FileSource(path=str(file), timestamp_field=EVENT, created_timestamp_column=CREATED, name="history_source")
+    return _store(home, source, features, {"type": "duckdb"}, {"type": "sqlite", "path": str(home / "stock_online.db")})
+
+
+def _store(home: Path, source: DataSource, features: int, offline: Any, online: Any) -> FeatureStore:
+    home.mkdir(parents=True, exist_ok=True)
+    config = RepoConfig(
+        project=PROJECT,
+        provider="local",
+        registry={"registry_type": "sql", "path": f"sqlite:///{home}/registry.db", "cache_ttl_seconds": 3600},
+        offline_store=offline,
+        online_store=online,
+        entity_key_serialization_version=3,
+        repo_path=home,
+    )
+    view = FeatureView(
+        name=VIEW,
+        entities=[CLIENT],
+        ttl=TTL,
+        schema=[Field(name=name, dtype=Float64) for name in names(features)],
+        source=source,
+    )
+    store = FeatureStore(config=config)
+    store.apply([CLIENT, view])
+    return store

@@ -1,0 +1,131 @@
+"""`python -m tests.benchmarks.run`: measure every stage on one profile, write docs/benchmarks/<profile>.json and docs/benchmarks.md.
+
+A stage that needs the built book takes the largest one that is finished in time, and the page says which.
+"""
+
+import argparse
+import json
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from tests.benchmarks import building, generating, intake, online, retrieval, scoring, snapshot
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.harness import ROOT
+from tests.benchmarks.machine import machine
+from tests.benchmarks.page import page
+from tests.benchmarks.report import Report, Section, Step
+from tests.benchmarks.sizes import SIZES, sizes_of
+
+STAGES = ("simulate", "retrieval", "online", "ingest", "build", "daily", "snapshot", "score")
+NEEDS_BOOK = {"ingest", "build", "daily", "snapshot", "score"}
+DOCS = ROOT / "docs"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark as the command line says."""
+    asked = parser().parse_args(arguments)
+    if asked.render:
+        render(asked.out)
+        return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    sizes = sizes_of(asked.profile)
+    sizes = replace(sizes, limit_seconds=asked.limit or sizes.limit_seconds, book_clients=asked.clients or sizes.book_clients)
+    work = asked.work or Path(tempfile.mkdtemp(prefix="lending-bench-"))
+    work.mkdir(parents=True, exist_ok=True)
+    facts, bench = machine(), Bench(asked.profile, asked.seed, sizes, work.absolute())
+    try:
+        sections = run(bench, asked.stages or list(STAGES))
+    finally:
+        if asked.work is None:
+            shutil.rmtree(work, ignore_errors=True)
+    report = Report(asked.profile, asked.seed, facts, asdict(sizes), bench.sizes.limit_seconds - bench.left, tuple(sections))
+    write(report, asked.out)
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(prog="tests.benchmarks.run", description=__doc__)
+    made.add_argument("--profile", default="mid", choices=list(SIZES))
+    made.add_argument("--seed", type=int, default=1)
+    made.add_argument("--stages", nargs="+", choices=STAGES, help="only these; build and what follows it need ingest")
+    made.add_argument("--limit", type=int, help="seconds of the whole run")
+    made.add_argument("--clients", type=int, help="clients of the book that is ingested and built")
+    made.add_argument("--work", type=Path, help="folder to work in, which is kept; by default a temporary one")
+    made.add_argument("--out", type=Path, default=DOCS, help="where benchmarks.md and benchmarks/ are written")
+    made.add_argument("--render", action="store_true", help="measure nothing, write the page again from the results beside it")
+    return made
+
+
+def run(bench: Bench, stages: Sequence[str]) -> list[Section]:
+    """The sections of the asked stages."""
+    sections = []
+    if "simulate" in stages:
+        sections.append(generating.stage(bench))
+    if "retrieval" in stages:
+        sections.append(retrieval.stage(bench))
+    if "online" in stages:
+        sections += online.stages(bench)
+    if NEEDS_BOOK & set(stages):
+        sections += run_book(bench, stages)
+    return sections
+
+
+def run_book(bench: Bench, stages: Sequence[str]) -> list[Section]:
+    """The stages of the largest book that is built in time; what was not finished of larger ones is told."""
+    told: list[Section] = []
+    for clients in (bench.sizes.book_clients, *bench.sizes.smaller_books):
+        book, home = bench.work / f"book_{clients}", bench.work / f"home_{clients}"
+        taken, built, sections = first_release(bench, book, home, clients, stages)
+        told += sections
+        if not NEEDS_BOOK & set(stages) - {"ingest"} or built.is_done:
+            break
+        bench.say(f"a book of {clients:,} clients was not built: {built.problem}")
+    if "daily" in stages and built.is_done:
+        told.append(building.daily_stage(bench, book, home, (taken, built)))
+    if "snapshot" in stages and built.is_done:
+        told.append(snapshot.stage(bench, home))
+    if "score" in stages:
+        told.append(scoring.stage(bench, home if built.is_done else None))
+    return told
+
+
+def first_release(bench: Bench, book: Path, home: Path, clients: int, stages: Sequence[str]) -> tuple[Step, Step, list[Section]]:
+    """Generate, ingest and build a book of so many clients."""
+    if not book.exists():
+        made = generating.for_book(bench, clients, book)
+        if not made.is_done:
+            return made, made, []
+    taken_section, taken = intake.stage(bench, book, home)
+    if not taken.is_done or not NEEDS_BOOK & set(stages) - {"ingest"}:
+        return taken, Step("build", problem=f"the opening delivery was not ingested: {taken.problem}"), [taken_section]
+    built_section, built = building.build_stage(bench, home, clients)
+    return taken, built, [taken_section, built_section]
+
+
+def write(report: Report, out: Path) -> None:
+    """Keep the result and render the page of all results."""
+    folder = out / "benchmarks"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{report.profile}.json").write_text(json.dumps(report.as_json(), indent=1) + "\n")
+    render(out)
+
+
+def render(out: Path) -> None:
+    """Write the page of all results."""
+    (out / "benchmarks.md").write_text(page(held_reports(out / "benchmarks")))
+
+
+def held_reports(folder: Path) -> list[Report]:
+    """The results of all profiles, the smallest profile first."""
+    found = {file.stem: file for file in folder.glob("*.json")}
+    return [Report.from_json(json.loads(found[name].read_text())) for name in SIZES if name in found]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
