@@ -44,16 +44,16 @@ def demo(arguments: argparse.Namespace, settings: Settings) -> int:
     started = time.monotonic()
     steps = _Steps(started)
     steps.begin(f"a lender is generated (profile {arguments.profile}, seed {arguments.seed})")
-    folders = deliveries(settings.home / "demo", arguments.profile, arguments.seed)
-    last = date.fromisoformat(folders[-1].name)
+    delivered = deliveries(settings.home / "demo", arguments.profile, arguments.seed)
+    last = max(business_date for business_date, _ in delivered)
     key, digest = new_key()
     settings = replace(settings, today=last, api_key_sha256=(digest,))
     settings.remember("LENDING_TODAY", "LENDING_API_KEY_SHA256")
 
     runner = Runner(settings)
-    for folder in folders:
-        steps.begin(f"delivery of {folder.name} is ingested")
-        runner.run("ingest", [date.fromisoformat(folder.name)], {"intake": {"path": str(folder)}})
+    for business_date, folder in delivered:
+        steps.begin(f"delivery of {business_date} is ingested")
+        runner.run("ingest", [business_date], {"intake": {"path": str(folder)}})
     steps.begin("curated tables, marts and features are built and published")
     if runner.platform.current_release() is None:
         runner.run("build", [last])
@@ -74,14 +74,14 @@ def demo(arguments: argparse.Namespace, settings: Settings) -> int:
     return DONE
 
 
-def deliveries(out: Path, profile: str, seed: int) -> list[Path]:
-    """The delivery folders of the generated lender, oldest first; written once."""
-    from warehouse.simulate import simulate
+def deliveries(out: Path, profile: str, seed: int) -> list[tuple[date, Path]]:
+    """Business date and folder of the deliveries of the generated lender, in the order of arrival; written once."""
+    from warehouse.simulate import read_arrivals, simulate
 
     home = out / f"{profile}_{seed}"
     if not (home / "delivery").is_dir():
         simulate(profile, seed, home)
-    return sorted((home / "delivery").iterdir())
+    return read_arrivals(home / "delivery")
 
 
 def ask(settings: Settings, key: str, client_ids: list[str]) -> dict[str, Any]:

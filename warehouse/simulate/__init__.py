@@ -1,6 +1,7 @@
 """A generated lender with known answers, for the demo, the tests and the benchmarks."""
 
+from warehouse.simulate.arrivals import read_arrivals
 from warehouse.simulate.lender import Simulation, simulate
-from warehouse.simulate.profiles import CLEAN, PROFILES, Profile, Rates
+from warehouse.simulate.profiles import CLEAN, PROFILES, FileRates, Profile, Rates
 
-__all__ = ["CLEAN", "PROFILES", "Profile", "Rates", "Simulation", "simulate"]
+__all__ = ["CLEAN", "PROFILES", "FileRates", "Profile", "Rates", "Simulation", "read_arrivals", "simulate"]

@@ -7,11 +7,13 @@ a day later; that can only be seen in daily deliveries.
 import numpy as np
 import pyarrow as pa
 
+from warehouse.simulate import geography
 from warehouse.simulate.dates import NEVER, Days, day, shift
 from warehouse.simulate.draws import Draws, Ints
 from warehouse.simulate.money import REGULAR, REVERSAL, Ledger
 from warehouse.simulate.profiles import Profile
 from warehouse.simulate.rows import (
+    constant,
     contract_numbers,
     installment_ids,
     iso,
@@ -79,8 +81,9 @@ def repayments(profile: Profile, seed: int, ledger: Ledger, booked: Days) -> pa.
     later = np.where(is_wrong, shift(told_on, np.array(1)), told_on)
     right = replaced(clean, {"_day": pa.array(later)})
     both = pa.concat_tables([wrong, right])
-    order = np.argsort(np.concatenate([np.flatnonzero(is_wrong), np.arange(len(entity))]), kind="stable")
-    return both.take(pa.array(order))
+    place = np.concatenate([np.flatnonzero(is_wrong), np.arange(len(entity))])
+    macro = geography.MACRO[ledger.run.clients.region[ledger.run.contracts.client[money.contract[place]]]]
+    return both.append_column("_macro", pa.array(macro)).take(pa.array(np.argsort(place, kind="stable")))
 
 
 def _repayment_columns(ledger: Ledger, booked: Days) -> dict[str, pa.Array]:
@@ -112,6 +115,7 @@ def penalties(profile: Profile, ledger: Ledger) -> pa.Table:
         "installment_id": installment,
         "penalty_date": iso(charged.charged_on[kept]),
         "penalty_amount": whole(charged.amount[kept]),
+        "op": constant("U", len(place)),
     }
     told_on = np.maximum(charged.charged_on[kept], day(profile.opening_date))
     return rows(columns, told_on, installments.entity(ledger.run.contracts)[place] * 4 + order)

@@ -9,14 +9,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from warehouse.simulate.book import PLACES
-from warehouse.simulate.dates import Days, day, shift
+from warehouse.simulate.business_days import is_followed, next_delivery
+from warehouse.simulate.catalog import LATE_PARENT
+from warehouse.simulate.dates import Days, day
 from warehouse.simulate.draws import Draws, Ints
 from warehouse.simulate.ledger import NUMBERS
 from warehouse.simulate.loans import VERSIONS
 from warehouse.simulate.profiles import Profile
-from warehouse.simulate.rows import constant, replaced
+from warehouse.simulate.rows import LEDGER, replaced
 
 CONTRACT_OF = {"contracts": VERSIONS, "contract_status_history": VERSIONS, "installments": NUMBERS * 4}  # entities a contract has
+A_DAY = np.timedelta64(1, "D")
 
 
 def delay_parents(profile: Profile, seed: int, tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
@@ -48,13 +51,13 @@ def _delayed(profile: Profile, table: pa.Table, factor: int, draws: Draws, statu
     number, when = _numbers(table) // factor, _days(table)
     is_first = np.ones(len(number), dtype=bool)
     is_first[1:] = number[1:] != number[:-1]
-    followed = np.zeros(len(number), dtype=bool)
-    followed[:-1] = ~is_first[1:] & (when[1:] <= shift(when[:-1], np.array(1)))
-    in_days = (when > day(profile.opening_date)) & (when < day(profile.last))
+    follows = next_delivery(profile, when)
+    followed = is_followed(number, when, follows)
+    in_days = (when > day(profile.opening_date)) & (follows - when <= A_DAY)  # false for the last one, which has no next
     late = is_first & in_days & ~followed & (draws.uniform(number, at=factor) < profile.rates.late_parent)
     if status:
         late &= np.asarray(table["status"]) == status
-    return replaced(table, {"_day": pa.array(shift(when, late.astype(np.int64)))})
+    return replaced(table, {"_day": pa.array(np.where(late, follows, when))})
 
 
 def _arrivals(table: pa.Table, factor: int) -> tuple[Ints, Days]:
@@ -73,6 +76,5 @@ def _not_before(table: pa.Table, contract: Ints, contract_on: Days) -> pa.Table:
 
 
 def _orphaned(table: pa.Table, waits: npt.NDArray[np.bool_]) -> pa.Table:
-    texts = {"_defect": "D10", "_rule": "orphan", "_disposition": "parked"}
-    marked = pa.array(waits)
-    return replaced(table, {name: pc.if_else(marked, constant(text, len(table)), table[name]) for name, text in texts.items()})
+    texts = dict(zip(LEDGER, (LATE_PARENT.id, "", "", LATE_PARENT.rule, LATE_PARENT.disposition), strict=True))
+    return replaced(table, {name: pc.if_else(pa.array(waits), text, table[name]) for name, text in texts.items()})

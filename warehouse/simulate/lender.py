@@ -1,33 +1,33 @@
 """simulate(): runs a generated lender and writes what it delivers and what is true.
 
-out/delivery/<YYYY-MM-DD>/*.csv   the opening delivery and daily ones, to be ingested in the order of their dates or any other
-out/truth/*                       hidden states, outcomes, and the ledger of dirty rows; no platform code reads it
+out/delivery/<YYYY-MM-DD>/*   the opening delivery and later ones; <YYYY-MM-DD>_2 where one comes again; arrivals.csv has their order
+out/truth/*                   hidden states, outcomes, and the ledger of dirty rows; no platform code reads it
 """
 
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import csv
 
-from warehouse.simulate import booking, geography, loans, people, products, statuses
-from warehouse.simulate.card import Card, card, tally
+from warehouse.simulate import geography, products
+from warehouse.simulate.arrivals import Arrival, arrange, write_arrivals
+from warehouse.simulate.card import Card, card
 from warehouse.simulate.dates import day
-from warehouse.simulate.defects import KEYS, TABLES, break_rows
-from warehouse.simulate.files import DeliveryFiles
-from warehouse.simulate.lateness import delay_parents
-from warehouse.simulate.money import Ledger, write_ledger
-from warehouse.simulate.months import Months
+from warehouse.simulate.files import LEDGER_SCHEMA, DeliveryFiles, TruthFiles
+from warehouse.simulate.mishaps import Mishaps
+from warehouse.simulate.parts import compute, split
+from warehouse.simulate.pool import in_order
 from warehouse.simulate.profiles import Profile, profile_named
 from warehouse.simulate.provinces import MERGED_ON
 from warehouse.simulate.rows import rows
-from warehouse.simulate.truth import outcomes
-from warehouse.simulate.truth_files import TruthFiles
 
-KEY_OF = {**KEYS, "clients": "client_id", "contract_status_history": "contract_number"}
+LEAST_TICKET, GREATEST_TICKET = 0.25, 4.0  # of a product's median, as products.sell draws them
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,13 @@ class Simulation:
     """What a simulation wrote.
 
     Attributes:
-        delivery: folder with one folder a business date.
+        delivery: folder with arrivals.csv and the folders of the deliveries.
         truth: folder of what no delivery says.
         opening_date: business date of the opening delivery.
         business_dates: of all deliveries, the opening one first.
-        row_counts: delivered rows a table.
-        defect_count: dirty rows in the ledger.
+        arrivals: folders in the order of arrival.
+        row_counts: delivered rows a table, files that came again not counted.
+        defect_count: lines of the ledger.
         card: plausibility card.
     """
 
@@ -50,14 +51,15 @@ class Simulation:
     truth: Path
     opening_date: date
     business_dates: tuple[date, ...]
+    arrivals: tuple[Arrival, ...]
     row_counts: dict[str, int]
     defect_count: int
     card: Card
 
     @property
     def deliveries(self) -> tuple[tuple[date, Path], ...]:
-        """Business date and folder of each delivery, oldest first."""
-        return tuple((date, self.delivery / date.isoformat()) for date in self.business_dates)
+        """Business date and folder of each delivery, in the order of arrival."""
+        return tuple((arrival.business_date, self.delivery / arrival.folder) for arrival in self.arrivals)
 
 
 def simulate(profile: str | Profile, seed: int, out: Path, progress: Callable[[str], None] | None = None) -> Simulation:
@@ -78,17 +80,22 @@ def simulate(profile: str | Profile, seed: int, out: Path, progress: Callable[[s
         if (out / name).exists():
             raise FileExistsError(f"{out / name} exists; delete it or choose another folder")
     delivery, truth = DeliveryFiles(out / "delivery", chosen), TruthFiles(out / "truth")
-    _write_lists(chosen, delivery)
     sums: Counter[str] = Counter()
-    for first in range(1, chosen.clients + 1, chosen.chunk_clients):
-        number = np.arange(first, min(first + chosen.chunk_clients, chosen.clients + 1))
-        ledger = write_ledger(chosen, seed, Months(chosen, seed, number).run())
-        found = outcomes(chosen, ledger)
-        sums.update(tally(chosen, ledger, found))
-        truth.append(chosen, seed, ledger, found)
-        _deliver(chosen, seed, ledger, delivery)
-        say(f"{number[-1]:,} of {chosen.clients:,} clients, {delivery.row_counts.total():,} rows")
-    defects = truth.close(delivery.ledger())
+    cohorts: set[np.datetime64] = set()
+    try:
+        _write_lists(chosen, delivery)
+        for chunk in in_order(partial(compute, chosen, seed), range(1, chosen.clients + 1, chosen.chunk_clients), chosen.workers):
+            for part in chunk.parts:
+                delivery.append(part)
+            truth.append(chunk.truth)
+            sums.update(chunk.sums)
+            cohorts |= chunk.cohorts
+            say(f"{chunk.last_client:,} of {chosen.clients:,} clients, {delivery.row_counts.total():,} rows")
+    finally:
+        truth.close()
+        ledger = delivery.close()
+    arrivals, ledger = _send(chosen, seed, out / "delivery", ledger)
+    csv.write_csv(ledger, out / "truth" / "defects.csv")
     return Simulation(
         profile=chosen,
         seed=seed,
@@ -96,48 +103,44 @@ def simulate(profile: str | Profile, seed: int, out: Path, progress: Callable[[s
         truth=out / "truth",
         opening_date=chosen.opening_date,
         business_dates=chosen.business_dates,
+        arrivals=tuple(arrivals),
         row_counts=dict(delivery.row_counts),
-        defect_count=defects,
-        card=card(sums, truth.cohorts),
+        defect_count=len(ledger),
+        card=card(sums, len(cohorts)),
     )
 
 
 def _write_lists(profile: Profile, delivery: DeliveryFiles) -> None:
-    """Product types and products: delivered once. Regions: at first, and when provinces merge."""
-    opening, map_days = profile.opening_date, {MERGED_ON} & set(profile.business_dates)
-    lists = [(opening, "product_types", products.product_types()), (opening, "products", products.products())]
-    lists += [(when, "regions", geography.regions(when)) for when in (opening, *map_days)]
+    """Product types and products: delivered once. Regions: at first, and with the first delivery after provinces merge."""
+    opening, merged = profile.opening_date, [date for date in profile.business_dates[1:] if date >= MERGED_ON][:1]
+    lists = [(opening, "product_types", products.product_types()), (opening, "products", _products())]
+    lists += [(when, "regions", geography.regions(when)) for when in (opening, *merged)]
     for when, table, columns in lists:
         texts = {name: pa.array(values) for name, values in columns.items()}
         count = len(next(iter(columns.values())))
-        delivery.append(table, rows(texts, np.full(count, day(when)), np.arange(count)), next(iter(columns)))
+        listed = rows(texts, np.full(count, day(when)), np.arange(count))
+        for part in split(profile, table, listed, next(iter(columns))):
+            if part.rows:
+                delivery.append(part)
 
 
-def _deliver(profile: Profile, seed: int, ledger: Ledger, delivery: DeliveryFiles) -> None:
-    for table, delivered in delivered_rows(profile, seed, ledger).items():
-        delivery.append(table, break_rows(profile, seed, table, delivered), KEY_OF[table])
+def _products() -> dict[str, list[str]]:
+    """The products file with the range of the principal."""
+    medians = [product.median for product in products.PRODUCTS]
+    ranges = {"min_amount": LEAST_TICKET, "max_amount": GREATEST_TICKET}
+    return products.products() | {name: [f"{median * factor:.0f}" for median in medians] for name, factor in ranges.items()}
 
 
-def delivered_rows(profile: Profile, seed: int, ledger: Ledger) -> dict[str, pa.Table]:
-    """Clean rows of every table, with late parents."""
-    booked = booking.booked_on(seed, ledger)
-    events = statuses.events(profile, seed, ledger, booking.last_booked_on(ledger, booked))
-    joined_on = _joined_on(seed, ledger)
-    settled_told = booking.settlement_booked_on(ledger, booked)
-    tables = {
-        "clients": people.clients_rows(profile, seed, ledger.run.clients, joined_on),
-        "contracts": loans.contracts_rows(profile, seed, ledger, events),
-        "contract_status_history": loans.history_rows(profile, ledger, events),
-        "installments": loans.installments_rows(profile, ledger, events, settled_told),
-        "repayments": booking.repayments(profile, seed, ledger, booked),
-        "penalties": booking.penalties(profile, ledger),
-    }
-    return {table: tables[table] for table in TABLES} if not profile.rates.late_parent else delay_parents(profile, seed, tables)
-
-
-def _joined_on(seed: int, ledger: Ledger) -> np.ndarray:
-    """A client joins by applying for the first contract."""
-    applied = statuses.applied_on(seed, ledger)
-    joined = np.full(len(ledger.run.clients.number), np.datetime64("NaT", "D"))
-    joined[ledger.run.contracts.client[::-1]] = applied[::-1]  # contracts are in the order of clients and their places
-    return joined
+def _send(profile: Profile, seed: int, delivery: Path, ledger: pa.Table) -> tuple[list[Arrival], pa.Table]:
+    """Let happen to the finished folders what happens, and write in which order they arrive."""
+    if profile.rates.files == type(profile.rates.files)():
+        notes, again = {}, {}
+    else:
+        mishaps = Mishaps(delivery, profile.rates.files, seed, ledger.to_pylist())
+        mishaps.happen(profile.business_dates)
+        notes, again = mishaps.notes, mishaps.again
+        ledger = pa.Table.from_pylist(mishaps.entries, schema=LEDGER_SCHEMA)
+        ledger = ledger.sort_by([("folder", "ascending"), ("file", "ascending"), ("line", "ascending")])
+    arrivals = arrange(profile, seed, notes, again)
+    write_arrivals(delivery, arrivals)
+    return arrivals, ledger

@@ -18,6 +18,7 @@ from warehouse.simulate.statuses import Events
 from warehouse.terms import STATUSES
 
 CHANNELS = ("Branch", "Partner shop", "Online")
+CHANNEL_SHARE = (0.2, 0.55, 0.25)
 VERSIONS = 16  # more than a contract or installment has versions
 
 
@@ -30,7 +31,6 @@ def contracts_rows(profile: Profile, seed: int, ledger: Ledger, events: Events) 
     contracts = ledger.run.contracts
     sold = contracts.at(contract)
     total = monthly(sold.terms()) * sold.tenor
-    channel = Draws(seed, "channel").choice(sold.number, (0.2, 0.55, 0.25))
     columns = {
         "contract_number": contract_numbers(sold.number),
         "client_id": client_ids(sold.number // book.PLACES),
@@ -42,10 +42,15 @@ def contracts_rows(profile: Profile, seed: int, ledger: Ledger, events: Events) 
         "start_date": iso(sold.start),
         "status": pa.array(STATUSES).take(pa.array(status)),
         "last_status_change_date": iso(events.happened_on[is_last]),
-        "channel": pa.array(CHANNELS).take(pa.array(channel)),
+        "channel": pa.array(CHANNELS).take(pa.array(channels(seed, sold.number))),
         "updated_at": together(iso(events.told_on[is_last]), " 18:00:00"),
     }
     return rows(columns, when, sold.number * VERSIONS + status)
+
+
+def channels(seed: int, contract: Ints) -> Ints:
+    """Position in CHANNELS of each contract number."""
+    return Draws(seed, "channel").choice(contract, CHANNEL_SHARE)
 
 
 def history_rows(profile: Profile, ledger: Ledger, events: Events) -> pa.Table:

@@ -1,6 +1,7 @@
 """Clients as the lender delivers them: new ones, the moves that it hears of, and on Sundays the whole list again."""
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from warehouse.simulate import geography
@@ -8,11 +9,12 @@ from warehouse.simulate.book import Clients
 from warehouse.simulate.dates import NEVER, Days, day, shift
 from warehouse.simulate.draws import Draws, Ints
 from warehouse.simulate.profiles import Profile
-from warehouse.simulate.rows import client_ids, iso, rows, together, whole
+from warehouse.simulate.rows import client_ids, iso, padded, rows, together, whole
 
-FAMILY = ("Nguyen", "Tran", "Le", "Pham", "Hoang", "Phan", "Vu", "Dang", "Bui", "Do", "Ho", "Ngo")
-MIDDLE = ("Van", "Thi", "Minh", "Thanh", "Quoc", "Ngoc", "Duc", "Thu")
-GIVEN = ("An", "Binh", "Chi", "Dung", "Giang", "Ha", "Hung", "Lan", "Linh", "Mai", "Nam", "Phuong", "Son", "Trang", "Tuan", "Yen")
+FAMILY = ("Nguyễn", "Trần", "Lê", "Phạm", "Hoàng", "Phan", "Vũ", "Đặng", "Bùi", "Đỗ", "Hồ", "Ngô")
+MIDDLE = ("Văn", "Thị", "Minh", "Thanh", "Quốc", "Ngọc", "Đức", "Thu")
+GIVEN = ("An", "Bình", "Chi", "Dung", "Giang", "Hà", "Hùng", "Lan", "Linh", "Mai", "Nam", "Phương", "Sơn", "Trang", "Tuấn", "Yến")
+DISTRICTS, COMMUNES = 705, 3321  # of the country, before and after the merger of provinces
 REPORT_LAG_DAYS = 20.0
 NEVER_REPORTED_SHARE = 0.1
 DAYS_A_YEAR = 365.25
@@ -46,6 +48,7 @@ def clients_rows(profile: Profile, seed: int, clients: Clients, joined_on: Days)
     client, when = client[order], when[order]
     has_moved = told_on[client] <= when
     columns = _columns(seed, clients, client, np.where(has_moved, region[client], clients.region[client]), when)
+    columns |= _places(seed, clients.number[client], has_moved)
     columns["join_date"] = iso(joined_on[client])
     columns["updated_at"] = iso(np.where(has_moved, moved_on[client], joined_on[client]))
     return rows(columns, when, clients.number[client])
@@ -60,6 +63,17 @@ def _columns(seed: int, clients: Clients, client: Ints, region: Ints, when: Days
     return {
         "client_id": client_ids(number),
         "client_name": together(names[0], " ", names[1], " ", names[2]),
+        "family_name": names[0],
+        "given_name": together(names[1], " ", names[2]),
         "region_id": geography.region_ids(region, when),
         "credit_score": whole(clients.score[client]),
+    }
+
+
+def _places(seed: int, client: Ints, has_moved: npt.NDArray[np.bool_]) -> dict[str, pa.Array]:
+    """District and commune of residence; files have the one or the other."""
+    draws, at = Draws(seed, "place"), has_moved.astype(np.int64)
+    return {
+        "district_code": padded(draws.between(client, 1, DISTRICTS, at), 3),
+        "commune_code": padded(draws.between(client, 1, COMMUNES, at, lane=1), 5),
     }

@@ -204,7 +204,7 @@ PROFILES: dict[str, Profile] = {
             days=7,
             last=date(2025, 7, 7),
             opening=date(2023, 1, 31),
-            rates=Rates(mass_days=1, files=FREQUENT_FILES),
+            rates=Rates(mass_days=1, daily_factor=2.0, files=FREQUENT_FILES),
         ),
         Profile("shifted", clients=2_000, shocks=("S1", "S2", "S3", "S4", "S5", "S6")),  # what monitors must and must not notice
         Profile("ceiling", clients=60_000, days=0, single_contract=True, rates=PLAIN, file_format="parquet", workers=2),

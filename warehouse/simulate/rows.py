@@ -73,9 +73,9 @@ def where(condition: npt.NDArray[np.bool_], yes: pa.Array, no: pa.Array | str) -
     return pc.if_else(pa.array(condition), yes, pa.scalar(no) if isinstance(no, str) else no)
 
 
-def together(*parts: pa.Array | str) -> pa.Array:
+def together(*parts: pa.Array | str, separator: str = "") -> pa.Array:
     """Texts put side by side."""
-    return pc.binary_join_element_wise(*(pa.scalar(part) if isinstance(part, str) else part for part in parts), "")
+    return pc.binary_join_element_wise(*(pa.scalar(part) if isinstance(part, str) else part for part in parts), separator)
 
 
 def client_ids(number: Ints) -> pa.Array:

@@ -1,11 +1,7 @@
-"""The truth folder: hidden states and true outcomes of clients, true ends of contracts and settlements, and the ledger of dirty rows."""
-
-from pathlib import Path
+"""Rows of the truth folder: hidden states and true outcomes of clients, who was rejected, true ends of contracts and settlements."""
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
-from pyarrow import csv
 
 from warehouse.simulate import behaviour, geography, people
 from warehouse.simulate.dates import day
@@ -18,38 +14,20 @@ OUTCOMES = ("good", "indeterminate", "default", "immature")
 ENDS = ("open", "paid", "settled", "written_off", "sold", "cancelled")
 
 
-class TruthFiles:
-    """Collects the truth of all chunks and writes it at the end, so that the files do not show the chunks."""
+def tables(profile: Profile, seed: int, ledger: Ledger, found: Outcomes) -> dict[str, pa.Table]:
+    """Truth of one chunk, by file name, in the order of clients."""
+    return {
+        "clients": _clients(profile, seed, ledger),
+        "rejected": _rejected(profile, ledger),
+        "client_months": _client_months(ledger, found),
+        "contracts": _contracts(profile, ledger),
+        "installments": _installments(ledger),
+    }
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._parts: dict[str, list[pa.Table]] = {}
-        self._cohorts: set[np.datetime64] = set()
 
-    @property
-    def cohorts(self) -> int:
-        """Month ends whose outcomes are known."""
-        return len(self._cohorts)
-
-    def append(self, profile: Profile, seed: int, ledger: Ledger, found: Outcomes) -> None:
-        """Keep the truth of one chunk."""
-        self._cohorts.update(np.unique(found.month_on[found.outcome != IMMATURE]))
-        parts = {
-            "clients": _clients(profile, seed, ledger),
-            "client_months": _client_months(ledger, found),
-            "contracts": _contracts(profile, ledger),
-            "installments": _installments(ledger),
-        }
-        for name, part in parts.items():
-            self._parts.setdefault(name, []).append(part)
-
-    def close(self, defects: pa.Table) -> int:
-        """Write all files and return the number of dirty rows."""
-        self._folder.mkdir(parents=True)
-        for name, parts in self._parts.items():
-            pq.write_table(pa.concat_tables(parts).combine_chunks(), self._folder / f"{name}.parquet")
-        csv.write_csv(defects, self._folder / "defects.csv")
-        return len(defects)
+def cohorts(found: Outcomes) -> set[np.datetime64]:
+    """Month ends whose outcomes are known."""
+    return set(np.unique(found.month_on[found.outcome != IMMATURE]))
 
 
 def _clients(profile: Profile, seed: int, ledger: Ledger) -> pa.Table:
@@ -60,10 +38,27 @@ def _clients(profile: Profile, seed: int, ledger: Ledger) -> pa.Table:
             "client_id": client_ids(clients.number),
             "theta": clients.theta,
             "age_band": clients.age,
+            "transition_set": clients.kind,
             "region_id": geography.region_ids(clients.region, day(profile.first)),
             "moved_to_region_id": geography.region_ids(region, day(profile.first)),
             "moved_on": pa.array(moved_on),
             "move_told_on": pa.array(told_on),
+        }
+    )
+
+
+def _rejected(profile: Profile, ledger: Ledger) -> pa.Table:
+    """Applicants without a loan; they have no number of their own, only that of the client who came in their place."""
+    rejected = ledger.run.rejected
+    order = np.lexsort((rejected.attempt, rejected.number))
+    return pa.table(
+        {
+            "replaced_by_client_id": client_ids(rejected.number[order]),
+            "attempt": rejected.attempt[order],
+            "theta": rejected.theta[order],
+            "age_band": rejected.age[order],
+            "region_id": geography.region_ids(rejected.region[order], day(profile.first)),
+            "credit_score": rejected.score[order],
         }
     )
 
@@ -90,6 +85,7 @@ def _contracts(profile: Profile, ledger: Ledger) -> pa.Table:
             "start_date": pa.array(contracts.start),
             "end": pa.array(ENDS).take(pa.array(contracts.ended)),
             "ended_on": pa.array(contracts.ended_on),
+            "point_of_sale": contracts.shop,
             "is_fraud": contracts.is_fraud,
             "is_refinancing": contracts.is_refinancing,
             "pays_by_contract": contracts.by_contract,
