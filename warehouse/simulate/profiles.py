@@ -142,7 +142,8 @@ class Profile:
         days: daily deliveries at the end of the history.
         last: last business date.
         opening: business date of the opening delivery; None: the day before the daily ones. If it is earlier, the
-            lender delivers at each month end until the daily deliveries begin.
+            lender delivers at month ends until the daily deliveries begin.
+        months_apart: months between those month ends.
         rates: how dirty the deliveries are.
         shocks: ids of what happens to the market or to the lender, see shocks.py; each has its own dates.
         single_contract: every client has one contract and pays it plainly, so that the ceiling can be computed exactly.
@@ -157,6 +158,7 @@ class Profile:
     days: int = 7
     last: date = LAST
     opening: date | None = None
+    months_apart: int = 1
     rates: Rates = field(default_factory=Rates)
     shocks: tuple[str, ...] = ("S1", "S4", "S5")
     single_contract: bool = False
@@ -165,7 +167,7 @@ class Profile:
     workers: int = 1
 
     def __post_init__(self) -> None:
-        for name, least in (("clients", 1), ("months", 2), ("days", 0), ("chunk_clients", 1), ("workers", 1)):
+        for name, least in (("clients", 1), ("months", 2), ("days", 0), ("chunk_clients", 1), ("workers", 1), ("months_apart", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"profile {self.name}: {name} is {getattr(self, name)}, must be {least} or more")
         if not self.first <= self.opening_date <= self.last - timedelta(days=self.days):
@@ -186,7 +188,9 @@ class Profile:
         """Business dates of all deliveries: the opening one, month ends up to the daily ones, then every day."""
         daily = [self.last - timedelta(days=number) for number in reversed(range(self.days))]
         begins = self.last - timedelta(days=self.days)
-        monthly = [end for end in month_ends(self.opening_date, begins) if end > self.opening_date]
+        monthly = [end for end in month_ends(self.opening_date, begins) if end > self.opening_date][
+            self.months_apart - 1 :: self.months_apart
+        ]
         return tuple(dict.fromkeys([self.opening_date, *monthly, begins, *daily]))
 
 
