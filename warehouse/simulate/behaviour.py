@@ -21,24 +21,24 @@ THETA: Floats = np.linspace(-2.5, 2.5, 11)  # hidden risk of a client: one of th
 THETA_SIGMA = 0.9
 
 # Log-odds of leaving a state in a month: constant, factor of theta, factor of pressure; one row a transition set.
-# In the second set carelessness is common and harmless, and trouble comes without warning.
-NORMAL_TO_CARELESS = np.array([[-2.75, 0.70, 0.50], [-1.90, 0.35, 0.30]])
-NORMAL_TO_DISTRESSED = np.array([[-5.90, 1.25, 1.00], [-5.15, 1.30, 1.00]])
-CARELESS_TO_DISTRESSED = np.array([[-3.60, 1.25, 1.00], [-4.90, 1.25, 1.00]])
+# In the second set carelessness is more common and less harmful, and trouble comes more often without warning.
+NORMAL_TO_CARELESS = np.array([[-2.90, 0.70, 0.50], [-2.65, 0.60, 0.50]])
+NORMAL_TO_DISTRESSED = np.array([[-5.75, 1.25, 1.00], [-5.50, 1.25, 1.00]])
+CARELESS_TO_DISTRESSED = np.array([[-3.90, 1.25, 1.00], [-4.30, 1.25, 1.00]])
 CARELESS_TO_NORMAL = np.array([[-0.90, -0.40, 0.00], [-0.60, -0.20, 0.00]])
 DISTRESSED_TO_NORMAL = np.array([[-1.90, -0.60, -0.50], [-1.90, -0.60, -0.50]])
 DISTRESSED_TO_CARELESS = 0.08
 FIRST_CARELESS = (-2.2, 0.7)  # log-odds in the month of the first contract
 
 # Probability that an installment is paid on time, late or missed, by state.
-OUTCOME = np.array([[0.930, 0.066, 0.004], [0.50, 0.46, 0.04], [0.10, 0.26, 0.64]])
+OUTCOME = np.array([[0.948, 0.048, 0.004], [0.50, 0.46, 0.04], [0.10, 0.26, 0.64]])
 LATE_DAYS = 27  # at most, so that the money of one month comes before that of the next
 TET_LATENESS = 1.8
 EARLY_SHARE = 0.25  # of the on-time payments of a Normal client whose last installment was on time
 EARLY_DAYS = 10
 PRE_TET_EARLINESS = 1.5
 PARTIAL_SHARE, PARTIAL_DAYS = 0.25, 24  # of missed installments
-LOAD, LOAD_PIVOT, LOAD_LIMIT = 0.30, 1_500_000, 2.0  # pressure a doubling of what is due each month, above or below the pivot
+LOAD, LOAD_PIVOT, LOAD_LIMIT = 0.20, 1_500_000, 2.0  # pressure a doubling of what is due each month, above or below the pivot
 BAD_MONTHS = 3  # months behind from which only a cure ends arrears, about 90 days
 CURE = (0.08, 0.02)  # monthly probability to pay all arrears then: in the first three months, later
 SETTLE, REFINANCE = 0.008, 0.006  # monthly hazards of a contract in good order

@@ -17,13 +17,14 @@ from warehouse.simulate.schedule import Terms
 Flags = npt.NDArray[np.bool_]
 
 PLACES = 32  # contracts a client can have
+PARTED_EVERY = 3  # of the contracts settled early, every third pays each installment in full
 OPEN, PAID, SETTLED, WRITTEN_OFF, SOLD, CANCELLED = range(6)  # how a contract ended
 AGE_RISK = np.array([0.45, 0.05, -0.15, -0.30])  # under 25, to 34, to 49, older
 AGE_SHARE = (0.22, 0.38, 0.29, 0.11)
 SECOND_SET = np.array([0, 1, 1, 1, 0, 1])[geography.MACRO]  # transition set by province: town and country differ
-SCORE_BASE, SCORE_SLOPE, SCORE_SIGMA = 640, 30.0, 55.0  # the lender's own score is a noisy view of the hidden risk
+SCORE_BASE, SCORE_SLOPE, SCORE_SIGMA = 640, 30.0, 80.0  # the lender's own score is a noisy view of the hidden risk
 SCORE_RANGE = (300, 850)
-APPROVAL_SCORE = 560  # applicants below are rejected
+APPROVAL_SCORE = 530  # applicants below are rejected
 ATTEMPTS = 100  # nobody is rejected so often
 CANCEL_SHARE, CANCEL_DAYS = 0.012, 14
 EARLY_BOOK_SHARE, EARLY_BOOK_MONTHS = 0.35, 6  # part of the clients who come in the first months, so that early cohorts are not empty

@@ -99,8 +99,8 @@ def _lost(ledger: Ledger, last: np.datetime64) -> Floats:
     rows, contracts = ledger.installments, ledger.run.contracts
     is_lost = np.isin(contracts.ended, (book.WRITTEN_OFF, book.SOLD)) & (contracts.ended_on > last - YEAR) & (contracts.ended_on <= last)
     paid = rows.settled_on <= rows.ended_on
-    principal = np.bincount(rows.contract[paid], rows.amounts.principal[paid], minlength=len(contracts))
-    return (contracts.principal - principal)[is_lost]
+    principal = np.bincount(rows.contract[paid], rows.amounts.principal[paid].astype(np.float64), len(contracts))
+    return np.asarray(contracts.principal - principal, dtype=np.float64)[is_lost]
 
 
 def _installment_sums(ledger: Ledger, last: np.datetime64) -> dict[str, int]:

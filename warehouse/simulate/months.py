@@ -13,7 +13,7 @@ from warehouse.simulate.profiles import Profile
 from warehouse.simulate.receipts import PART, REST, SETTLEMENT, Receipts, Run
 from warehouse.simulate.schedule import amounts, balance, monthly
 
-WRITE_OFF_DAYS = 270
+WRITE_OFF_DAYS = 300  # days past due
 PART_SHARE, PART_LIMIT = (0.05, 0.20), 0.85  # of an installment: least part and how much more it may be; all parts together
 SOLD_SHARE = 0.2
 
@@ -172,7 +172,9 @@ class Months:
     def _settle(self, position: Ints, when: Days) -> None:
         contracts = self.contracts
         contracts.ended[position], contracts.ended_on[position], contracts.last_paid_on[position] = book.SETTLED, when, when
-        in_parts = contracts.number[position] % 3 == 0  # these pay every installment in full, the others what is left of the principal
+        in_parts = (
+            contracts.number[position] % book.PARTED_EVERY == 0
+        )  # these pay every installment in full, the others what is left of the principal
         parts, count = position[in_parts], (contracts.tenor - contracts.paid)[position[in_parts]]
         self._receive(np.repeat(parts, count), _places(contracts.paid[parts], count), np.repeat(when[in_parts], count), REST)
         whole = position[~in_parts]

@@ -61,14 +61,15 @@ def _outcomes_at(profile: Profile, ledger: Ledger, number: int, end: np.datetime
     due, late = (np.bincount(client_of_row[chosen], minlength=count) for chosen in (is_due, is_late))
     has_open = np.bincount(contracts.client[is_open], minlength=count) > 0
     client = np.flatnonzero(has_open & (due > 0) & (dpd_client < DEFAULT_DPD))
-    outcome = _outcome(ledger, is_open, end, window_end)
+    outcome = labels(ledger, is_open, end, window_end)
     if window_end + MATURITY_DAYS * ONE > day(profile.last):
         outcome = np.full_like(outcome, IMMATURE)
     states = ledger.run.states[client, number].astype(np.int64)
     return Outcomes(client, np.full(len(client), end), states, dpd_client[client], late[client] / due[client], outcome[client])
 
 
-def _outcome(ledger: Ledger, is_open: npt.NDArray[np.bool_], end: np.datetime64, window_end: np.datetime64) -> Ints:
+def labels(ledger: Ledger, is_open: npt.NDArray[np.bool_], end: np.datetime64, window_end: np.datetime64) -> Ints:
+    """GOOD, INDETERMINATE or DEFAULT of each client from one date to another, on the contracts that count as open at the first."""
     contracts, count = ledger.run.contracts, len(ledger.run.clients.number)
     rows = ledger.installments
     in_scope = is_open[rows.contract]
