@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from features.tables import CLIENT_REPAYMENT_SPEC, client_repayment
 from warehouse import clock
+from warehouse.curated.books import books
 from warehouse.curated.staged import Staged
 from warehouse.parts import ROWS_AT_ONCE, parts
 from warehouse.terms import Terms
@@ -31,14 +32,16 @@ def build_features(candidate: "Candidate", days: Sequence[date], terms: Terms, r
     Returns:
         Rows written.
     """
+    if not days:
+        return 0
     staged = Staged.read(candidate.table)
+    held = books(staged, clock.as_of_dates(days, terms.time_zone), terms)
     rows = 0
     for part in parts(days, staged, rows_at_once):
         # Sorted files: a lookup of some clients skips most of each file.
-        snapshot = client_repayment(staged, part, terms).order_by("client_id", "event_timestamp")
+        snapshot = client_repayment(staged, part, terms, held).order_by("client_id", "event_timestamp")
         rows += candidate.write(CLIENT_REPAYMENT_SPEC, snapshot, replace=part)
-    if days:
-        candidate.audit(CLIENT_REPAYMENT_SPEC)
+    candidate.audit(CLIENT_REPAYMENT_SPEC)
     return rows
 
 

@@ -6,15 +6,15 @@ behind as_of_on, and never between two others.
 
 from collections.abc import Sequence
 from datetime import date
-from itertools import groupby
 
 import ibis
 import ibis.expr.types as ir
 
 from features import arrears, asof, exposure, penalties, repayment, tenure
-from features.declare import Feature, Months, table_column
+from features.declare import LIFETIME, Feature, table_column
 from warehouse import clock
-from warehouse.curated.positions import Positions, positions
+from warehouse.curated.books import Books, books
+from warehouse.curated.positions import Positions, positions_at
 from warehouse.curated.staged import Staged
 from warehouse.table import TIMESTAMP, Column, TableSpec
 from warehouse.terms import Terms
@@ -62,7 +62,7 @@ CLIENT_REPAYMENT_SPEC = TableSpec(
 )
 
 
-def client_repayment(staged: Staged, days: Sequence[date], terms: Terms) -> ir.Table:
+def client_repayment(staged: Staged, days: Sequence[date], terms: Terms, held: Books | None = None) -> ir.Table:
     """features.client_repayment for the asked as-of dates.
 
     Grain: one row per (client_id, event_timestamp); a client has a row from the day of its first disbursed contract.
@@ -71,11 +71,13 @@ def client_repayment(staged: Staged, days: Sequence[date], terms: Terms) -> ir.T
         staged: the staging tables.
         days: as-of dates, at least one.
         terms: the lender's definitions.
+        held: books of at least these days; None to make them.
 
     Returns:
         The columns of CLIENT_REPAYMENT_SPEC.
     """
-    as_of = positions(staged, clock.as_of_dates(days, terms.time_zone), terms)
+    as_ofs = clock.as_of_dates(days, terms.time_zone)
+    as_of = positions_at(staged, held or books(staged, as_ofs, terms), as_ofs, terms)
     values = feature_values(as_of, CLIENT_REPAYMENT)
     end = clock.end_of_day_at(values.as_of_on, terms.time_zone)
     stamped = values.mutate(event_timestamp=end, created_timestamp=end, computed_at=ibis.now().cast(TIMESTAMP))
@@ -91,21 +93,12 @@ def feature_values(as_of: Positions, features: Sequence[Feature]) -> ir.Table:
         as_of_on, client_id and one column per feature, in the order of the features.
     """
     table = asof.spine(as_of)
-    for (ledger, window), group in groupby(sorted(features, key=_place), key=_rows):
-        rows = asof.cut(as_of, ledger, window)
-        part = rows.group_by(*asof.KEY).agg(**{feature.name: feature.expr(rows) for feature in group})
+    for ledger in dict.fromkeys(feature.ledger for feature in features):
+        group = [feature for feature in features if feature.ledger == ledger]
+        rows = asof.past(as_of, ledger, {feature.window or LIFETIME for feature in group})
+        part = rows.group_by(*asof.KEY).agg(**{feature.name: asof.value(rows, feature) for feature in group})
         table = table.left_join(part, asof.KEY).select(table, *(name for name in part.columns if name not in asof.KEY))
     return table.select(*asof.KEY, **{feature.name: _filled(table, feature) for feature in features})
-
-
-def _rows(feature: Feature) -> tuple[str, Months | None]:
-    """The rows that a feature reads; features that read the same rows are computed together."""
-    return feature.ledger, feature.window
-
-
-def _place(feature: Feature) -> tuple[str, str]:
-    """A sort key that brings features over the same rows together."""
-    return feature.ledger, feature.window_text
 
 
 def _filled(table: ir.Table, feature: Feature) -> ir.Value:

@@ -20,20 +20,20 @@ def arrears(contracts: ir.Table, schedule: ir.Table, spells: ir.Table) -> ir.Tab
     Grain: one row per (as_of_on, contract_number, installment_id, first_on).
 
     Args:
-        contracts: as of each date, with era_on and is_started.
+        contracts: as of each date, with era_on, client_id and is_started.
         schedule: of settled_installments.
         spells: of warehouse.curated.spells.
 
     Returns:
-        the grain, last_on (inclusive), due_date, counted_to_on: on a day of the run, dpd is the days from due_date to that day or to
-        counted_to_on, whichever is earlier.
+        the grain, client_id, last_on (inclusive), due_date, counted_to_on: on a day of the run, dpd is the days from due_date to that day
+        or to counted_to_on, whichever is earlier.
     """
     day = ibis.interval(days=1)
     is_late = _.settled_on.isnull() | (_.settled_on > (_.due_date + day).cast("date"))
     overdue = schedule.filter(is_late).select(*ERA, "installment_id", "due_date", "settled_on")
-    unsettled = contracts.filter(_.is_started).select("as_of_on", *ERA).join(overdue, ERA).filter(_.due_date < _.as_of_on)
+    unsettled = contracts.filter(_.is_started).select("as_of_on", *ERA, "client_id").join(overdue, ERA).filter(_.due_date < _.as_of_on)
     settled_by_then = ibis.ifelse(_.settled_on <= _.as_of_on, _.settled_on, ibis.null("date"))
-    unsettled = unsettled.mutate(settled_on=settled_by_then).select(*AT, "installment_id", "due_date", "settled_on")
+    unsettled = unsettled.mutate(settled_on=settled_by_then).select(*AT, "client_id", "installment_id", "due_date", "settled_on")
     rows = unsettled.join(spells.filter(_.is_open | _.is_frozen), AT).mutate(
         last_on=ibis.ifelse(_.until_on.isnull(), _.as_of_on, (_.until_on - day).cast("date")),
         settled_before_on=(_.settled_on - day).cast("date"),
@@ -44,7 +44,7 @@ def arrears(contracts: ir.Table, schedule: ir.Table, spells: ir.Table) -> ir.Tab
         last_on=ibis.least(_.last_on, ibis.coalesce(_.settled_before_on, _.last_on)),
     )
     frozen_runs = rows.filter(_.is_frozen, is_owed_at_end).mutate(first_on=_.status_date)
-    columns = (*AT, "installment_id", "due_date", "first_on", "last_on")
+    columns = (*AT, "client_id", "installment_id", "due_date", "first_on", "last_on")
     return (
         open_runs.select(*columns, counted_to_on="last_on")
         .union(frozen_runs.select(*columns, counted_to_on="ended_on"))
@@ -65,14 +65,26 @@ def peaks_in(windows: ir.Table, runs: ir.Table) -> ir.Table:
         the windows' columns and max_dpd (int64, 0 if no day was past due).
     """
     key = (*AT, "from_on", "to_on")
-    last_day = ibis.least(_.last_on, _.to_on)
     peaks = (
         windows.select(key)
         .distinct()
         .join(runs, AT)
         .filter(_.first_on <= _.to_on, _.last_on > _.from_on)
-        .mutate(dpd=days_between(ibis.least(last_day, _.counted_to_on), _.due_date))
+        .mutate(dpd=_dpd_on(ibis.least(_.last_on, _.to_on)))
         .group_by(key)
         .agg(max_dpd=_.dpd.max())
     )
     return lookup(windows, peaks, key).mutate(max_dpd=_.max_dpd.fill_null(0))
+
+
+def peak_of(runs: ir.Table) -> ir.Table:
+    """Add the greatest dpd of each run, max_dpd; it is reached on the last day, so a window that holds the day has it.
+
+    Grain: as the runs.
+    """
+    return runs.mutate(max_dpd=_dpd_on(_.last_on))
+
+
+def _dpd_on(day: ir.DateValue) -> ir.IntegerValue:
+    """Days past due on a day of a run."""
+    return days_between(ibis.least(day, _.counted_to_on), _.due_date)

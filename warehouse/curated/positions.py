@@ -13,7 +13,7 @@ from warehouse.curated.books import Books, Keep, books, in_engine
 from warehouse.curated.contracts import contracts_at, held_contracts, judged_contracts
 from warehouse.curated.eras import era_dates
 from warehouse.curated.installments import installments_at, with_penalties
-from warehouse.curated.peaks import arrears, peaks_in
+from warehouse.curated.peaks import arrears, peak_of, peaks_in
 from warehouse.curated.penalties import penalties_at
 from warehouse.curated.regions import regions_at
 from warehouse.curated.repayments import repayments_at
@@ -151,3 +151,8 @@ def positions_at(staged: Staged, held_books: Books, as_ofs: ir.Table, terms: Ter
 def peak_dpd(positions: Positions, windows: ir.Table) -> ir.Table:
     """The greatest dpd of each contract on the days of each window; `warehouse.curated.peaks.peaks_in` says how."""
     return peaks_in(windows, positions.arrears)
+
+
+def peak_by_run(positions: Positions) -> ir.Table:
+    """Runs of days past due up to each date with max_dpd; `warehouse.curated.peaks.peak_of` says why its last day has it."""
+    return peak_of(positions.arrears)
