@@ -21,6 +21,7 @@ from typing import Any
 
 SAMPLE_SECONDS = 0.2
 PAGE = os.sysconf("SC_PAGE_SIZE")
+Call = tuple[float, float]  # wall and CPU seconds
 ROOT = Path(__file__).parents[2]
 
 
@@ -181,17 +182,23 @@ def percentile(values: Sequence[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
-def latencies(calls: Mapping[str, Callable[[Any], Any]], asked: Sequence[Any], warm: int = 20) -> dict[str, list[float]]:
-    """Seconds of each call for each question; several callees take turns, and the first rounds do not count."""
-    taken: dict[str, list[float]] = {name: [] for name in calls}
+def latencies(calls: Mapping[str, Callable[[Any], Any]], asked: Sequence[Any], warm: int = 20) -> dict[str, list[Call]]:
+    """Wall and CPU seconds of each call for each question; several callees take turns, and the first rounds do not count."""
+    taken: dict[str, list[Call]] = {name: [] for name in calls}
     for question in [*asked[:warm], *asked]:
         for name, call in calls.items():
-            started = time.perf_counter()
+            cpu, wall = time.process_time(), time.perf_counter()
             call(question)
-            taken[name].append(time.perf_counter() - started)
-    return {name: seconds[len(asked[:warm]) :] for name, seconds in taken.items()}
+            taken[name].append((time.perf_counter() - wall, time.process_time() - cpu))
+    return {name: spent[len(asked[:warm]) :] for name, spent in taken.items()}
 
 
-def summary(seconds: Sequence[float]) -> dict[str, float]:
-    """Calls and their p50 and p99 in milliseconds."""
-    return {"calls": len(seconds), "p50_ms": percentile(seconds, 0.5) * 1000, "p99_ms": percentile(seconds, 0.99) * 1000}
+def summary(calls: Sequence[Call]) -> dict[str, float]:
+    """Number of calls, their p50 and p99, and the p50 of their CPU time in this process, in milliseconds."""
+    wall, cpu = ([call[place] for call in calls] for place in (0, 1))
+    return {
+        "calls": len(calls),
+        "p50_ms": percentile(wall, 0.5) * 1000,
+        "p99_ms": percentile(wall, 0.99) * 1000,
+        "cpu_p50_ms": percentile(cpu, 0.5) * 1000,
+    }

@@ -61,7 +61,7 @@ def _section(section: Section) -> str:
     if timed:
         text += "\n" + _table(("step", "rows", "wall s", "CPU s", "runs", "spread", "rows/s", "memory MB"), map(_timed, timed)) + "\n"
     if called:
-        text += "\n" + _table(("step", "calls", "p50 ms", "p99 ms", "clients/s", "memory MB"), map(_called, called)) + "\n"
+        text += "\n" + _table(("step", "calls", "p50 ms", "p99 ms", "CPU p50 ms", "clients/s", "memory MB"), map(_called, called)) + "\n"
     return text + "".join(f"\n{note}\n" for note in section.notes)
 
 
@@ -84,7 +84,16 @@ def _timed(step: Step) -> tuple[str, ...]:
 def _called(step: Step) -> tuple[str, ...]:
     facts = step.facts
     speed = f"{facts['clients_per_second']:,.0f}" if "clients_per_second" in facts else ""
-    return (step.name, f"{facts['calls']:,}", f"{facts['p50_ms']:.3f}", f"{facts['p99_ms']:.3f}", speed, f"{step.peak_bytes / 1e6:,.0f}")
+    cpu = f"{facts['cpu_p50_ms']:.3f}" if "cpu_p50_ms" in facts else ""
+    return (
+        step.name,
+        f"{facts['calls']:,}",
+        f"{facts['p50_ms']:.3f}",
+        f"{facts['p99_ms']:.3f}",
+        cpu,
+        speed,
+        f"{step.peak_bytes / 1e6:,.0f}",
+    )
 
 
 def _facts(report: Report) -> str:

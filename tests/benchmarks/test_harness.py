@@ -109,8 +109,9 @@ def test_callees_take_turns_and_warm_rounds_do_not_count():
     calls = {name: (lambda asked, name=name: seen.append((name, asked))) for name in ("a", "b")}
     taken = latencies(calls, [1, 2, 3], warm=1)
     assert seen == [("a", 1), ("b", 1), ("a", 1), ("b", 1), ("a", 2), ("b", 2), ("a", 3), ("b", 3)]
-    assert [len(seconds) for seconds in taken.values()] == [3, 3]
-    assert summary([0.001] * 98 + [0.002, 0.5]) == {"calls": 100, "p50_ms": 1, "p99_ms": 500}
+    assert [len(spent) for spent in taken.values()] == [3, 3]
+    spent = [(0.001, 0.0005)] * 98 + [(0.002, 0.001), (0.5, 0.001)]
+    assert summary(spent) == {"calls": 100, "p50_ms": 1, "p99_ms": 500, "cpu_p50_ms": 0.5}
 
 
 STEP = Step("work", wall=1.0, cpu=10.0, runs=1)
@@ -140,7 +141,9 @@ def report() -> Report:
         Claim("four", "", "", "", "at most 1x", "not measured", "it\nfailed"),
         Claim("five", "1 s", "", "", "none set", "met"),
     )
-    calls = Step("reads", wall=1.0, cpu=1.0, facts={"calls": 9, "p50_ms": 0.5, "p99_ms": 1.25, "clients_per_second": 1234.5})
+    calls = Step(
+        "reads", wall=1.0, cpu=1.0, facts={"calls": 9, "p50_ms": 0.5, "p99_ms": 1.25, "cpu_p50_ms": 0.25, "clients_per_second": 1234.5}
+    )
     steps = (replace(STEP, rows=1000, spread=0.25), calls, Step("late", problem="not finished in 9 s"))
     return Report("tiny", 1, {"cpu": "2 cores"}, {"repeats": 3}, 90.0, (Section("Stage", "How.", steps, claims, ("A note.",)),))
 
@@ -150,7 +153,7 @@ def test_the_page_says_first_what_was_missed_and_what_was_not_measured():
     assert "1 of 3 targets are met.\n\nMissed: two | three.\n\nNot measured: four." in text
     assert "| two \\| three | 5 s | scan: 2 s | 2.5x | at most 1x | **missed** |  |" in text
     assert "| work | 1,000 | 1.00 | 10.00 | 1 | 25% | 1,000 | 0 |" in text
-    assert "| reads | 9 | 0.500 | 1.250 | 1,234 | 0 |" in text
+    assert "| reads | 9 | 0.500 | 1.250 | 0.250 | 1,234 | 0 |" in text
     assert "| late |  | not finished in 9 s |" in text
     assert "A note." in text
 
@@ -206,7 +209,8 @@ def test_the_plain_statement_counts_what_it_says():
     con.execute(f"CREATE TABLE contracts AS SELECT {contract}, {known}")
     con.execute(
         "CREATE TABLE installments AS SELECT 'I' || n AS installment_id, 'K' AS contract_number, "
-        f"DATE '2025-01-31' + (30 * n)::INTEGER AS due_date, 100 AS inst_amt_principal, 10 AS inst_amt_interest, NULL::INTEGER AS inst_amt_fee, {known} FROM range(3) AS r(n)"
+        f"DATE '2025-01-31' + (30 * n)::INTEGER AS due_date, "
+        f"100 AS inst_amt_principal, 10 AS inst_amt_interest, NULL::INTEGER AS inst_amt_fee, {known} FROM range(3) AS r(n)"
     )
     con.execute(
         "CREATE TABLE repayments AS SELECT 'P' AS repayment_id, 'I0' AS installment_id, 110 AS repayment_amount, "
