@@ -24,18 +24,20 @@ class Arrival(NamedTuple):
     note: str
 
 
-def arrange(profile: Profile, seed: int, notes: Mapping[str, Sequence[str]], again: Mapping[str, str]) -> list[Arrival]:
+def arrange(profile: Profile, seed: int, folder: Path, notes: Mapping[str, Sequence[str]], again: Mapping[str, str]) -> list[Arrival]:
     """All folders in the order of their arrival; a second arrival of a business date comes right after the first.
 
     Args:
         profile: calendar, and how often folders are late.
         seed: seed of the lender.
+        folder: where the deliveries are; a day without news has none.
         notes: what is special about a folder.
         again: the second folder of a business date, by the name of the first.
     """
     dates = profile.business_dates
     late = _late_by(profile, seed)
-    order = np.argsort(np.arange(len(dates)) + np.where(late > 0, late + 0.5, 0.0), kind="stable")
+    every = np.argsort(np.arange(len(dates)) + np.where(late > 0, late + 0.5, 0.0), kind="stable")
+    order = [position for position in every if (folder / dates[position].isoformat()).is_dir()]
     arrivals = []
     for place, position in enumerate(order):
         name = dates[position].isoformat()

@@ -76,6 +76,8 @@ def _allowed(profile: Profile, defect: Defect, rows: pa.Table) -> Flags:
     """Whether a defect can happen to rows: the files of their day have the column, and they meet its condition."""
     when = days(rows["_day"].to_numpy())
     allowed = is_written(defect.table, defect.column, when)
+    if "op" in rows.column_names and defect.mode != "twice":
+        allowed &= pc.not_equal(rows["op"], "D").to_numpy()  # of a deleted row only the key is read
     if defect.mode == "again":
         allowed &= when < day(profile.last)
     if defect.only == "application":

@@ -141,6 +141,6 @@ def _send(profile: Profile, seed: int, delivery: Path, ledger: pa.Table) -> tupl
         notes, again = mishaps.notes, mishaps.again
         ledger = pa.Table.from_pylist(mishaps.entries, schema=LEDGER_SCHEMA)
         ledger = ledger.sort_by([("folder", "ascending"), ("file", "ascending"), ("line", "ascending")])
-    arrivals = arrange(profile, seed, notes, again)
+    arrivals = arrange(profile, seed, delivery, notes, again)
     write_arrivals(delivery, arrivals)
     return arrivals, ledger

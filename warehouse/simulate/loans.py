@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from warehouse.simulate import book, products, statuses
+from warehouse.simulate.business_days import delivered_on, next_delivery
 from warehouse.simulate.dates import Days, day
 from warehouse.simulate.draws import Draws, Ints
 from warehouse.simulate.money import Ledger
@@ -81,9 +82,11 @@ def installments_rows(profile: Profile, ledger: Ledger, events: Events, settled_
     first = np.where(np.isnat(first), first, np.maximum(first, opening))
     news = np.flatnonzero((settled_told > first) & (settled_told > opening))
     gone, gone_on = _deleted(ledger, events)
-    late = gone_on > opening
-    place, when = np.concatenate([every, news, gone[late]]), np.concatenate([first, settled_told[news], gone_on[late]])
-    version = np.repeat([0, 1, 2], [len(every), len(news), late.sum()])
+    gone, gone_on = gone[gone_on > opening], gone_on[gone_on > opening]
+    has_schedule = delivered_on(profile, first[gone]) < delivered_on(profile, gone_on)  # which is delivered whole at first
+    gone_on = np.where(has_schedule, gone_on, next_delivery(profile, delivered_on(profile, first[gone])))
+    place, when = np.concatenate([every, news, gone]), np.concatenate([first, settled_told[news], gone_on])
+    version = np.repeat([0, 1, 2], [len(every), len(news), len(gone)])
     order = np.lexsort((version, place))
     place, when, version = place[order], when[order], version[order]
     is_paid = settled_told[place] <= when
