@@ -54,11 +54,15 @@ def key(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def simulate(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Write the deliveries of a generated lender."""
+    """Write the deliveries of a generated lender; one that is not plausible is an error, its files stay for inspection."""
     from warehouse.simulate import simulate as generate
+    from warehouse.simulate.ceiling import ceiling
 
     result = generate(arguments.profile, arguments.seed, arguments.out, progress=_progress)
     print(result.card)
+    result.card.check()
+    if result.profile.single_contract:
+        print(ceiling(result.profile, arguments.seed, progress=_progress))
     return 0
 
 

@@ -2,6 +2,7 @@
 
 out/delivery/<YYYY-MM-DD>/*   the opening delivery and later ones; <YYYY-MM-DD>_2 where one comes again; arrivals.csv has their order
 out/truth/*                   hidden states, outcomes, and the ledger of dirty rows; no platform code reads it
+out/expected/*.csv            what a platform must hold in the end: figures of marts, and what quarantine keeps
 """
 
 from collections import Counter
@@ -19,6 +20,7 @@ from warehouse.simulate import geography, products
 from warehouse.simulate.arrivals import Arrival, arrange, write_arrivals
 from warehouse.simulate.card import Card, card
 from warehouse.simulate.dates import day
+from warehouse.simulate.expected import quarantine, summed
 from warehouse.simulate.files import LEDGER_SCHEMA, DeliveryFiles, TruthFiles
 from warehouse.simulate.mishaps import Mishaps
 from warehouse.simulate.parts import compute, split
@@ -37,6 +39,7 @@ class Simulation:
     Attributes:
         delivery: folder with arrivals.csv and the folders of the deliveries.
         truth: folder of what no delivery says.
+        expected: folder of what a platform must hold in the end.
         opening_date: business date of the opening delivery.
         business_dates: of all deliveries, the opening one first.
         arrivals: folders in the order of arrival.
@@ -49,6 +52,7 @@ class Simulation:
     seed: int
     delivery: Path
     truth: Path
+    expected: Path
     opening_date: date
     business_dates: tuple[date, ...]
     arrivals: tuple[Arrival, ...]
@@ -68,7 +72,7 @@ def simulate(profile: str | Profile, seed: int, out: Path, progress: Callable[[s
     Args:
         profile: name in PROFILES, or a profile.
         seed: any whole number; another seed is another lender.
-        out: folder to write to, without delivery/ and truth/ in it.
+        out: folder to write to, without delivery/, truth/ and expected/ in it.
         progress: called with a line of text now and then.
 
     Raises:
@@ -76,18 +80,21 @@ def simulate(profile: str | Profile, seed: int, out: Path, progress: Callable[[s
         FileExistsError: there is a simulation in the folder already.
     """
     chosen, say = profile_named(profile), progress or (lambda line: None)
-    for name in ("delivery", "truth"):
+    for name in ("delivery", "truth", "expected"):
         if (out / name).exists():
             raise FileExistsError(f"{out / name} exists; delete it or choose another folder")
     delivery, truth = DeliveryFiles(out / "delivery", chosen), TruthFiles(out / "truth")
     sums: Counter[str] = Counter()
     cohorts: set[np.datetime64] = set()
+    figures: dict[str, list[pa.Table]] = {}
     try:
         _write_lists(chosen, delivery)
         for chunk in in_order(partial(compute, chosen, seed), range(1, chosen.clients + 1, chosen.chunk_clients), chosen.workers):
             for part in chunk.parts:
                 delivery.append(part)
             truth.append(chunk.truth)
+            for name, counted in chunk.expected.items():
+                figures[name] = [summed([*figures.get(name, []), counted])]
             sums.update(chunk.sums)
             cohorts |= chunk.cohorts
             say(f"{chunk.last_client:,} of {chosen.clients:,} clients, {delivery.row_counts.total():,} rows")
@@ -96,11 +103,13 @@ def simulate(profile: str | Profile, seed: int, out: Path, progress: Callable[[s
         ledger = delivery.close()
     arrivals, ledger = _send(chosen, seed, out / "delivery", ledger)
     csv.write_csv(ledger, out / "truth" / "defects.csv")
+    _write_expected(out / "expected", {**{name: parts[0] for name, parts in figures.items()}, "quarantine": quarantine(ledger)})
     return Simulation(
         profile=chosen,
         seed=seed,
         delivery=out / "delivery",
         truth=out / "truth",
+        expected=out / "expected",
         opening_date=chosen.opening_date,
         business_dates=chosen.business_dates,
         arrivals=tuple(arrivals),
@@ -108,6 +117,12 @@ def simulate(profile: str | Profile, seed: int, out: Path, progress: Callable[[s
         defect_count=len(ledger),
         card=card(sums, len(cohorts)),
     )
+
+
+def _write_expected(folder: Path, tables: dict[str, pa.Table]) -> None:
+    folder.mkdir()
+    for name, table in tables.items():
+        csv.write_csv(table, folder / f"{name}.csv", csv.WriteOptions(quoting_style="needed"))
 
 
 def _write_lists(profile: Profile, delivery: DeliveryFiles) -> None:

@@ -16,12 +16,14 @@ from warehouse.simulate.card import tally
 from warehouse.simulate.catalog import KEYS, TABLES
 from warehouse.simulate.dates import Days, days
 from warehouse.simulate.defects import PER_KEY, break_rows
+from warehouse.simulate.expected import expected_rows
 from warehouse.simulate.false_penalties import with_false_penalties
 from warehouse.simulate.lateness import delay_parents
 from warehouse.simulate.money import Ledger, write_ledger
 from warehouse.simulate.months import Months
 from warehouse.simulate.profiles import Profile
 from warehouse.simulate.rows import LEDGER, table_columns
+from warehouse.simulate.statuses import Events
 from warehouse.simulate.truth import outcomes
 from warehouse.simulate.versions import written
 
@@ -50,11 +52,12 @@ class Part(NamedTuple):
 
 @dataclass
 class Chunk:
-    """All that comes of the clients of one chunk: delivered rows, tables of truth, sums for the card, month ends with known outcomes."""
+    """All that comes of the clients of one chunk: delivered rows, truth, expected figures, sums, known month ends."""
 
     last_client: int
     parts: list[Part]
     truth: dict[str, pa.Table]
+    expected: dict[str, pa.Table]
     sums: Counter[str]
     cohorts: set[np.datetime64]
 
@@ -65,12 +68,13 @@ def compute(profile: Profile, seed: int, first: int) -> Chunk:
     ledger = write_ledger(profile, seed, Months(profile, seed, number).run())
     found = outcomes(profile, ledger)
     truth = truth_rows.tables(profile, seed, ledger, found)
-    parts = [
-        part
-        for table, clean in delivered_rows(profile, seed, ledger).items()
-        for part in split(profile, table, break_rows(profile, seed, table, clean), KEYS[table])
-    ]
-    return Chunk(int(number[-1]), parts, truth, tally(profile, ledger, found), truth_rows.cohorts(found))
+    booked = booking.booked_on(seed, ledger)
+    events = statuses.events(profile, seed, ledger, booking.last_booked_on(ledger, booked))
+    clean = delivered_rows(profile, seed, ledger, booked, events)
+    dirty = {table: break_rows(profile, seed, table, rows) for table, rows in clean.items()}
+    parts = [part for table, rows in dirty.items() for part in split(profile, table, rows, KEYS[table])]
+    expected = expected_rows(profile, ledger, events, dirty["clients"], clean["contracts"])
+    return Chunk(int(number[-1]), parts, truth, expected, tally(profile, ledger, found), truth_rows.cohorts(found))
 
 
 def split(profile: Profile, table: str, rows: pa.Table, key: str) -> list[Part]:
@@ -109,10 +113,8 @@ def _as_csv(body: pa.Table) -> pa.Buffer:
     return sink.getvalue()
 
 
-def delivered_rows(profile: Profile, seed: int, ledger: Ledger) -> dict[str, pa.Table]:
+def delivered_rows(profile: Profile, seed: int, ledger: Ledger, booked: Days, events: Events) -> dict[str, pa.Table]:
     """Clean rows of every table by business date, with late parents and what the lender charged by mistake."""
-    booked = booking.booked_on(seed, ledger)
-    events = statuses.events(profile, seed, ledger, booking.last_booked_on(ledger, booked))
     settled_told = booking.settlement_booked_on(ledger, booked)
     tables = {
         "clients": people.clients_rows(profile, seed, ledger.run.clients, _joined_on(seed, ledger)),
