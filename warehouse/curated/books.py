@@ -1,10 +1,9 @@
-"""Books: the ledgers of all contracts, allocated and settled, for every date that will be asked about.
+"""Books: the ledgers and standings of all contracts, for every date that will be asked about.
 
-Allocation is worked out per contract and era, so its cost does not depend on the number of dates. A build therefore keeps one set of books
-and cuts positions from it some dates at a time.
+Money is allocated per contract and era, statuses are worked out per contract and run, so neither cost depends on the number of dates. A
+build therefore keeps one set of books and cuts positions from it some dates at a time.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import ibis.expr.types as ir
@@ -12,21 +11,16 @@ import ibis.expr.types as ir
 from warehouse.curated.allocation import allocations, settled_installments
 from warehouse.curated.contracts import original_schedules
 from warehouse.curated.eras import eras
+from warehouse.curated.keep import Keep, in_engine
 from warehouse.curated.ledger import ledger
 from warehouse.curated.settlement import balances, payment_steps, settlements
 from warehouse.curated.staged import Staged
+from warehouse.curated.standings import Standings, standings
 from warehouse.terms import Terms
-
-Keep = Callable[[ir.Table], ir.Table]
-
-
-def in_engine(table: ir.Table) -> ir.Table:
-    """Compute a table now and keep it in the engine for as long as an expression refers to it."""
-    return table.cache()
 
 
 class Books(NamedTuple):
-    """What was owed and paid, per contract and era.
+    """What was owed and paid, per contract and era, and what was said of contracts, per run.
 
     Attributes:
         eras: grain (contract_number, era_on); of `warehouse.curated.eras.eras`.
@@ -34,8 +28,7 @@ class Books(NamedTuple):
         allocated: grain (contract_number, era_on, repayment_id, allocation_number); of allocations.
         steps: grain (contract_number, era_on, installment_id, from_on); of payment_steps.
         balances: grain (contract_number, era_on, from_on); of balances.
-        settlements: grain (contract_number, era_on); of settlements.
-        originals: grain contract_number; of original_schedules.
+        standings: contracts with their status; of standings.
         cancelled: of Ledger.cancelled.
         charges: of Ledger.charges.
     """
@@ -45,14 +38,13 @@ class Books(NamedTuple):
     allocated: ir.Table
     steps: ir.Table
     balances: ir.Table
-    settlements: ir.Table
-    originals: ir.Table
+    standings: Standings
     cancelled: ir.Table
     charges: ir.Table
 
 
 def books(staged: Staged, as_ofs: ir.Table, terms: Terms, keep: Keep = in_engine) -> Books:
-    """Allocate all money, as known at each of some dates.
+    """Work out everything that several dates share.
 
     Args:
         staged: the staging tables.
@@ -64,14 +56,15 @@ def books(staged: Staged, as_ofs: ir.Table, terms: Terms, keep: Keep = in_engine
     held = ledger(staged, all_eras, keep)
     allocated = keep(allocations(held, terms))
     schedule = keep(settled_installments(held, allocated, terms))
+    settled = keep(settlements(schedule, allocated))
+    originals = keep(original_schedules(staged.installments))
     return Books(
         eras=all_eras,
         schedule=schedule,
         allocated=allocated,
         steps=keep(payment_steps(schedule, allocated)),
         balances=keep(balances(allocated)),
-        settlements=keep(settlements(schedule, allocated)),
-        originals=keep(original_schedules(staged.installments)),
+        standings=standings(staged, all_eras, settled, originals, as_ofs, terms, keep),
         cancelled=keep(held.cancelled),
         charges=keep(held.charges),
     )

@@ -9,7 +9,7 @@ import ibis.expr.types as ir
 from ibis import _
 
 from warehouse.clock import add_months_on
-from warehouse.curated.as_known import as_known, as_named
+from warehouse.curated.as_known import as_named, is_current
 from warehouse.curated.ledger import ERA
 from warehouse.curated.spells import status_at
 from warehouse.curated.staged import Staged
@@ -18,19 +18,37 @@ from warehouse.curated.values import filled, lookup, when
 from warehouse.terms import EARLY_SETTLEMENT_MIN_DAYS, FPD_DAYS, FROZEN_STATUSES, REFINANCE_DAYS, UNKNOWN
 
 
-def held_contracts(staged: Staged, settlements: ir.Table, dates: ir.Table, as_ofs: ir.Table) -> ir.Table:
-    """Contract rows as known at each date, with product type, era, and when all installments were settled.
+def held_contracts(contracts: ir.Table, settlements: ir.Table, asked: ir.Table) -> ir.Table:
+    """Contract rows as known at each date, and when all installments were settled.
 
     Grain: one row per (as_of_on, contract_number).
 
     Args:
-        staged: the staging tables.
+        contracts: staging.contracts.
         settlements: of settlements.
-        dates: as_of_on, contract_number, era_on.
-        as_ofs: as_of_on, known_until.
+        asked: as_of_on, contract_number, era_on, known_until.
     """
+    held = (
+        asked.join(contract_versions(contracts), "contract_number")
+        .filter(lambda row: is_current(row, row.known_until))
+        .select(
+            *AT,
+            "era_on",
+            "known_until",
+            "known_at",
+            "life",
+            "client_id",
+            "product_code",
+            "interest_amount",
+            "fee_amount",
+            "start_date",
+            principal_amount=filled(_.principal_amount),
+            tenor_months=_.tenor,
+            is_started=_.start_date <= _.as_of_on,
+        )
+    )
     is_settled = _.settlement_on <= _.as_of_on
-    return lookup(_agreed(staged, dates, as_ofs), settlements, ERA).mutate(
+    return lookup(held, settlements, ERA).mutate(
         installment_count=_.installment_count.fill_null(0),
         settlement_on=when(is_settled, _.settlement_on),
         settlement_known_at=when(is_settled, _.settlement_known_at),
@@ -50,42 +68,22 @@ def contracts_at(held: ir.Table, spells: ir.Table, originals: ir.Table) -> ir.Ta
     return _with_original(_with_status(held, status_at(spells)), originals)
 
 
-def judged_contracts(contracts: ir.Table) -> ir.Table:
-    """Add is_fpd30, is_early_settled, early_settled_on and is_refinanced to contracts with a status.
+def judged_contracts(standings: ir.Table, dates: ir.Table, types: ir.Table) -> ir.Table:
+    """Contracts as of each date, except their amounts: standings with the product type then, is_fpd30 and is_refinanced.
 
     Grain: one row per (as_of_on, contract_number).
+
+    Args:
+        standings: of Standings.contracts.
+        dates: of standing_dates.
+        types: of product_types.
     """
-    return _with_refinanced(_with_early_settlement(_with_first_payment(contracts)))
-
-
-def _agreed(staged: Staged, dates: ir.Table, as_ofs: ir.Table) -> ir.Table:
-    """Contract rows as known at each date, with the product type and the era.
-
-    Grain: one row per (as_of_on, contract_number).
-    """
-    held = as_known(contract_versions(staged.contracts), as_ofs).select(
-        *AT,
-        "known_until",
-        "known_at",
-        "life",
-        "client_id",
-        "product_code",
-        "interest_amount",
-        "fee_amount",
-        "start_date",
-        principal_amount=filled(_.principal_amount),
-        tenor_months=_.tenor,
-        is_started=_.start_date <= _.as_of_on,
+    held = dates.join(standings.drop("era_on").rename(run_on="as_of_on"), ("run_on", "contract_number"))
+    typed = lookup(held, types, ("as_of_on", "product_code")).mutate(
+        product_code=ibis.ifelse(_.product_type_id.isnull(), UNKNOWN, _.product_code),
+        product_type_id=_.product_type_id.fill_null(UNKNOWN),
     )
-    types = product_types(staged, as_ofs)
-    return (
-        lookup(held, types, ("as_of_on", "product_code"))
-        .mutate(
-            product_code=ibis.ifelse(_.product_type_id.isnull(), UNKNOWN, _.product_code),
-            product_type_id=_.product_type_id.fill_null(UNKNOWN),
-        )
-        .join(dates, AT)
-    )
+    return _with_refinanced(_with_first_payment(typed))
 
 
 def product_types(staged: Staged, as_ofs: ir.Table) -> ir.Table:
@@ -173,7 +171,7 @@ def _with_first_payment(contracts: ir.Table) -> ir.Table:
     return contracts.mutate(reach_on=reach_on).mutate(is_fpd30=when(is_judged, was_unsettled & was_running)).drop("reach_on")
 
 
-def _with_early_settlement(contracts: ir.Table) -> ir.Table:
+def with_early_settlement(contracts: ir.Table) -> ir.Table:
     """Add is_early_settled and its day: all settled, or Paid-off, or closed as paid, well before the original last due date."""
     is_paid_end = ~(_.has_cancel | _.ended_status.isin(FROZEN_STATUSES)).fill_null(False)
     limit = (_.last_due_date - ibis.interval(days=EARLY_SETTLEMENT_MIN_DAYS)).cast("date")

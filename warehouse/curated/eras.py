@@ -43,6 +43,22 @@ def eras(staged: Staged, as_ofs: ir.Table) -> ir.Table:
     """
     first = as_ofs.agg(from_on=_.as_of_on.min())
     starts = _breaks(staged, as_ofs).union(staged.contracts.select("contract_number").distinct().cross_join(first)).distinct()
+    ended = stretches(starts, as_ofs).rename(era_on="to_on")
+    return ended.join(as_ofs.rename(era_on="as_of_on"), "era_on").select("contract_number", "from_on", "era_on", "known_until")
+
+
+def stretches(starts: ir.Table, as_ofs: ir.Table) -> ir.Table:
+    """Stretches of asked dates, each up to the last one before the next stretch of the contract.
+
+    Grain: one row per (contract_number, from_on), as the input.
+
+    Args:
+        starts: contract_number, from_on (an asked date).
+        as_ofs: as_of_on.
+
+    Returns:
+        contract_number, from_on, to_on (the last asked date of the stretch).
+    """
     of_contract = ibis.window(group_by="contract_number", order_by="from_on")
     asked = as_ofs.mutate(before_on=_.as_of_on.lag().over(order_by="as_of_on"))
     last = as_ofs.agg(last_on=_.as_of_on.max())
@@ -51,8 +67,7 @@ def eras(staged: Staged, as_ofs: ir.Table) -> ir.Table:
         asked.select(next_on="as_of_on", before_on="before_on"),
         ("next_on",),
     )
-    ended = bounded.cross_join(last).mutate(era_on=ibis.coalesce(_.before_on, _.last_on))
-    return ended.join(as_ofs.rename(era_on="as_of_on"), "era_on").select("contract_number", "from_on", "era_on", "known_until")
+    return bounded.cross_join(last).select("contract_number", "from_on", to_on=ibis.coalesce(_.before_on, _.last_on))
 
 
 def era_dates(all_eras: ir.Table, as_ofs: ir.Table) -> ir.Table:

@@ -20,9 +20,9 @@ def arrears(contracts: ir.Table, schedule: ir.Table, spells: ir.Table) -> ir.Tab
     Grain: one row per (as_of_on, contract_number, installment_id, first_on).
 
     Args:
-        contracts: as of each date, with era_on, client_id and is_started.
+        contracts: as of each date, with era_on, run_on, client_id and is_started.
         schedule: of settled_installments.
-        spells: of warehouse.curated.spells.
+        spells: of Standings.spells.
 
     Returns:
         the grain, client_id, last_on (inclusive), due_date, counted_to_on: on a day of the run, dpd is the days from due_date to that day
@@ -31,10 +31,13 @@ def arrears(contracts: ir.Table, schedule: ir.Table, spells: ir.Table) -> ir.Tab
     day = ibis.interval(days=1)
     is_late = _.settled_on.isnull() | (_.settled_on > (_.due_date + day).cast("date"))
     overdue = schedule.filter(is_late).select(*ERA, "installment_id", "due_date", "settled_on")
-    unsettled = contracts.filter(_.is_started).select("as_of_on", *ERA, "client_id").join(overdue, ERA).filter(_.due_date < _.as_of_on)
+    unsettled = (
+        contracts.filter(_.is_started).select("as_of_on", "run_on", *ERA, "client_id").join(overdue, ERA).filter(_.due_date < _.as_of_on)
+    )
     settled_by_then = ibis.ifelse(_.settled_on <= _.as_of_on, _.settled_on, ibis.null("date"))
-    unsettled = unsettled.mutate(settled_on=settled_by_then).select(*AT, "client_id", "installment_id", "due_date", "settled_on")
-    rows = unsettled.join(spells.filter(_.is_open | _.is_frozen), AT).mutate(
+    unsettled = unsettled.mutate(settled_on=settled_by_then).select(*AT, "run_on", "client_id", "installment_id", "due_date", "settled_on")
+    owing = spells.filter(_.is_open | _.is_frozen).rename(run_on="as_of_on")
+    rows = unsettled.join(owing, ("run_on", "contract_number")).mutate(
         last_on=ibis.ifelse(_.until_on.isnull(), _.as_of_on, (_.until_on - day).cast("date")),
         settled_before_on=(_.settled_on - day).cast("date"),
     )

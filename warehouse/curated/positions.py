@@ -9,17 +9,16 @@ from typing import NamedTuple
 import ibis.expr.types as ir
 
 from warehouse.curated.amounts import with_amounts
-from warehouse.curated.books import Books, Keep, books, in_engine
-from warehouse.curated.contracts import contracts_at, held_contracts, judged_contracts
-from warehouse.curated.eras import era_dates
+from warehouse.curated.books import Books, books
+from warehouse.curated.contracts import judged_contracts, product_types
 from warehouse.curated.installments import installments_at, with_penalties
+from warehouse.curated.keep import Keep, in_engine
 from warehouse.curated.peaks import arrears, peak_of, peaks_in
 from warehouse.curated.penalties import penalties_at
 from warehouse.curated.regions import regions_at
 from warehouse.curated.repayments import repayments_at
-from warehouse.curated.spells import status_spells
 from warehouse.curated.staged import Staged
-from warehouse.curated.statuses import contract_versions, stated_statuses, status_events, told_statuses
+from warehouse.curated.standings import events_at, standing_dates
 from warehouse.terms import Terms
 
 CONTRACT_COLUMNS = (
@@ -130,12 +129,9 @@ def positions_at(staged: Staged, held_books: Books, as_ofs: ir.Table, terms: Ter
         terms: what the lender sets about its definitions.
         keep: what to do with a step that several others read.
     """
-    dates = keep(era_dates(held_books.eras, as_ofs))
-    held = keep(held_contracts(staged, held_books.settlements, dates, as_ofs))
-    stated = keep(stated_statuses(contract_versions(staged.contracts), held, terms))
-    events = keep(status_events(stated, keep(told_statuses(staged.contract_status_history, as_ofs))))
-    spells = keep(status_spells(events))
-    contracts = keep(judged_contracts(keep(contracts_at(held, spells, held_books.originals))))
+    said = held_books.standings
+    dates = standing_dates(said.runs, as_ofs)
+    contracts = keep(judged_contracts(said.contracts, dates, product_types(staged, as_ofs)))
     penalties = penalties_at(held_books.schedule, held_books.charges, contracts)
     return Positions(
         contracts=keep(with_amounts(contracts, held_books).select(CONTRACT_COLUMNS)),
@@ -143,8 +139,8 @@ def positions_at(staged: Staged, held_books: Books, as_ofs: ir.Table, terms: Ter
         repayments=repayments_at(held_books.allocated, held_books.cancelled, contracts),
         penalties=penalties,
         regions=regions_at(staged, as_ofs, terms),
-        events=events,
-        arrears=keep(arrears(contracts, held_books.schedule, spells)),
+        events=events_at(said.events, dates),
+        arrears=keep(arrears(contracts, held_books.schedule, said.spells)),
     )
 
 

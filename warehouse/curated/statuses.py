@@ -9,7 +9,7 @@ import ibis.expr.types as ir
 from ibis import _
 
 from warehouse.clock import BEGINNING, days_between, end_of_day_at
-from warehouse.curated.as_known import as_known, with_known_to
+from warehouse.curated.as_known import is_current, with_known_to
 from warehouse.curated.values import lookup, when
 from warehouse.terms import STATUSES, Terms
 
@@ -57,12 +57,17 @@ def contract_versions(contracts: ir.Table) -> ir.Table:
     )
 
 
-def told_statuses(history: ir.Table, as_ofs: ir.Table) -> ir.Table:
+def told_statuses(history: ir.Table, asked: ir.Table) -> ir.Table:
     """Rows of the status history known at each as-of date, those dated later included.
 
     Grain: one row per (as_of_on, contract_number, status, status_date).
+
+    Args:
+        history: staging.contract_status_history.
+        asked: as_of_on, contract_number, known_until.
     """
-    known = as_known(with_known_to(history, "contract_number", "status", "status_date"), as_ofs)
+    versions = with_known_to(history, "contract_number", "status", "status_date")
+    known = asked.join(versions, "contract_number").filter(lambda row: is_current(row, row.known_until)).filter(~_.is_deleted)
     return known.select(*AT, "status", "status_date", "business_date", "known_at")
 
 
