@@ -20,11 +20,11 @@ pytestmark = pytest.mark.integration
 
 SEED = 7
 DIRTY = Rates(
-    duplicate=0.01, key_conflict=0.004, missing=0.004, garbage=0.004, bad_date=0.003, negative=0.003, before_start=0.002, orphan=0.002, late_parent=1.0,
+    duplicate=0.01, key_conflict=0.004, missing=0.004, garbage=0.004, bad_date=0.003, negative=0.003, before_start=0.002, orphan=0.002, late_parent=0.5,
     optional_missing=0.05, unit_error=0.5, transition=0.05, decomposed=0.05, injection=0.02, extreme=0.004, false_penalty=0.003,
     schedule_sum=0.1, mass_days=1,
 )  # fmt: skip
-ONE_MONTH = Profile("dirty", clients=1_000, months=6, days=3, last=date(2025, 6, 27), rates=DIRTY, shocks=("S1", "S6"))
+ONE_MONTH = Profile("dirty", clients=500, months=2, days=3, last=date(2025, 6, 27), rates=DIRTY, shocks=("S1", "S6"))
 ALL_VERSIONS = Profile(
     "all versions",
     clients=80,

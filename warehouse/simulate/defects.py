@@ -83,7 +83,7 @@ def _allowed(profile: Profile, defect: Defect, rows: pa.Table) -> Flags:
     if defect.only == "application":
         is_new = pc.equal(rows["status"], "New").to_numpy()
         starts = days(rows["start_date"].to_numpy().astype("datetime64[D]"))
-        allowed &= is_new & (when > day(profile.opening_date)) & (starts > next_delivery(profile, when))
+        allowed &= is_new & (when > day(profile.opening_date)) & (starts >= next_delivery(profile, when))
     if defect.only == "paid off":
         allowed &= pc.equal(rows["status"], "Paid-off").to_numpy()
     if defect.only == "first installment":
