@@ -29,7 +29,7 @@ class Bench:
         sizes: see there.
         work: folder for everything that the run writes.
         started: monotonic seconds.
-        home: $LENDING_HOME of the book that was built; None before the stage that builds it.
+        notes: what a reader must know of the run as a whole.
     """
 
     profile: str
@@ -37,7 +37,7 @@ class Bench:
     sizes: Sizes
     work: Path
     started: float = field(default_factory=time.monotonic)
-    home: Path | None = None
+    notes: list[str] = field(default_factory=list)
 
     def step(self, name: str, work: Callable[..., Any], limit: float | None = None, **arguments: Any) -> Step:
         """Measure one piece of work, within what is left of the time."""

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
-from tests.benchmarks.harness import Meter
+from tests.benchmarks.harness import FAILED, Meter, NotPossible
 from warehouse.settings import TELEMETRY_OFF
 
 
@@ -21,9 +21,11 @@ def main(work: str, arguments: str, answer: str) -> None:
     facts, error = {}, ""
     try:
         facts = getattr(import_module(module), name)(meter, **json.loads(arguments))
+    except NotPossible as problem:
+        error = f"not possible: {problem}"
     except Exception as problem:  # noqa: BLE001 (whatever it is, the benchmark goes on and says so)
         traceback.print_exc()
-        error = f"{type(problem).__name__}: {' '.join(str(problem).split())[:200]}"
+        error = f"{FAILED}{type(problem).__name__}: {' '.join(str(problem).split())[:200]}"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     said = {"runs": [asdict(run) for run in meter.runs], "facts": facts or {}, "peak_bytes": peak, "error": error}
     Path(answer).write_text(json.dumps(said))

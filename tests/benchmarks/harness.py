@@ -22,7 +22,12 @@ from typing import Any
 SAMPLE_SECONDS = 0.2
 PAGE = os.sysconf("SC_PAGE_SIZE")
 Call = tuple[float, float]  # wall and CPU seconds
+FAILED = "failed: "  # what a problem begins with that is a fault and not a limit
 ROOT = Path(__file__).parents[2]
+
+
+class NotPossible(RuntimeError):
+    """The work cannot be done on this data, which is a result and no fault."""
 
 
 @dataclass(frozen=True)
@@ -118,9 +123,10 @@ def measure(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=ROOT, env={**os.environ, **(environment or {})}
             )
         peak, problem = _watch(child, limit_seconds, limit_bytes)
-        said = json.loads(answer.read_text()) if answer.exists() else {"error": f"the process ended with code {child.returncode}"}
+        said = json.loads(answer.read_text()) if answer.exists() else {"error": f"{FAILED}the process ended with code {child.returncode}"}
         if not problem and said["error"]:
-            problem = f"failed: {said['error']}"
+            problem = said["error"]
+        if problem.startswith(FAILED):
             sys.stderr.write(log.read_text(errors="replace")[-4000:])
         if problem:
             return Measured(peak_bytes=peak, problem=problem)

@@ -26,11 +26,15 @@ def page(reports: Sequence[Report]) -> str:
 def _profile(report: Report) -> str:
     claims = [claim for section in report.sections for claim in section.claims]
     parts = [
-        f"\n## Profile {report.profile}\n\n{_verdict(claims)}\n\n{_claims(claims)}\n",
+        f"\n## Profile {report.profile}\n\n{_notes(report)}{_verdict(claims)}\n\n{_claims(claims)}\n",
         *(_section(section) for section in report.sections),
         f"\n### Where and how large\n\n{_facts(report)}\n",
     ]
     return "".join(parts)
+
+
+def _notes(report: Report) -> str:
+    return "".join(f"{note}\n\n" for note in report.notes)
 
 
 def _verdict(claims: Sequence[Claim]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from tests.benchmarks.harness import Measured
+from tests.benchmarks.harness import FAILED, Measured
 
 MET, MISSED, UNMEASURED = "met", "missed", "not measured"
 
@@ -104,6 +104,12 @@ class Report:
     sizes: dict[str, Any]
     wall: float
     sections: tuple[Section, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def faults(self) -> list[str]:
+        """Steps that failed for another reason than a limit or the data."""
+        return [f"{step.name}: {step.problem}" for section in self.sections for step in section.steps if step.problem.startswith(FAILED)]
 
     def as_json(self) -> dict[str, Any]:
         """The record as plain values."""
@@ -122,7 +128,7 @@ class Report:
             )
             for section in values["sections"]
         )
-        return cls(**{**values, "sections": sections})
+        return cls(**{**values, "sections": sections, "notes": tuple(values["notes"])})
 
 
 def ratio_claim(what: str, step: Step, reference: Step, target: float, unit: str = "cpu", note: str = "") -> Claim:

@@ -43,9 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         if asked.work is None:
             shutil.rmtree(work, ignore_errors=True)
-    report = Report(asked.profile, asked.seed, facts, asdict(sizes), bench.sizes.limit_seconds - bench.left, tuple(sections))
+    report = Report(
+        asked.profile, asked.seed, facts, asdict(sizes), bench.sizes.limit_seconds - bench.left, tuple(sections), tuple(bench.notes)
+    )
     write(report, asked.out)
-    return 0
+    for fault in report.faults:
+        bench.say(f"fault: {fault}")
+    return 1 if report.faults else 0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -79,13 +83,16 @@ def run(bench: Bench, stages: Sequence[str]) -> list[Section]:
 def run_book(bench: Bench, stages: Sequence[str]) -> list[Section]:
     """The stages of the largest book that is built in time; what was not finished of larger ones is told."""
     told: list[Section] = []
-    for clients in (bench.sizes.book_clients, *bench.sizes.smaller_books):
+    sizes = bench.sizes
+    for clients in (sizes.book_clients, *(size for size in sizes.smaller_books if size < sizes.book_clients)):
         book, home = bench.work / f"book_{clients}", bench.work / f"home_{clients}"
         taken, built, sections = first_release(bench, book, home, clients, stages)
         told += sections
         if not NEEDS_BOOK & set(stages) - {"ingest"} or built.is_done:
             break
         bench.say(f"a book of {clients:,} clients was not built: {built.problem}")
+        bench.notes.append(f"A book of {clients:,} clients was not built: {built.problem}.")
+    bench.notes.append(size_note(bench, clients))
     if "daily" in stages and built.is_done:
         told.append(building.daily_stage(bench, book, home, (taken, built)))
     if "snapshot" in stages and built.is_done:
@@ -93,6 +100,17 @@ def run_book(bench: Bench, stages: Sequence[str]) -> list[Section]:
     if "score" in stages:
         told.append(scoring.stage(bench, home if built.is_done else None))
     return told
+
+
+def size_note(bench: Bench, clients: int) -> str:
+    """How the book of the stages relates to the profile."""
+    whole = bench.book()
+    said = f"Stages that need a book used {clients:,} clients over {whole.months} months, delivered as {whole.file_format}"
+    if clients == whole.clients:
+        return f"{said}: the whole profile."
+    return (
+        f"{said}: the profile's calendar with fewer of its {whole.clients:,} clients, since all of them are not built in the time of a run."
+    )
 
 
 def first_release(bench: Bench, book: Path, home: Path, clients: int, stages: Sequence[str]) -> tuple[Step, Step, list[Section]]:

@@ -18,7 +18,7 @@ from random import Random
 from typing import Any
 
 from tests.benchmarks.bench import Bench, settings_of
-from tests.benchmarks.harness import Call, Meter, latencies, summary, tree_bytes
+from tests.benchmarks.harness import Call, Meter, NotPossible, latencies, summary, tree_bytes
 from tests.benchmarks.report import Claim, Section, Step, least_claim, unmeasured
 from warehouse.settings import Settings
 
@@ -99,12 +99,16 @@ def train(meter: Meter, home: str) -> dict[str, Any]:
     """Train, register and promote without the gate, as the commands do."""
     from orchestration.commands.runs import Runner, step_metadata
     from training.model import load_booster
+    from training.refusal import TrainingRefused
 
     settings = settings_of(home)
     runner = Runner(settings)
-    with meter.run():
-        facts = step_metadata(runner.run("train"), "training/default_risk")
-        runner.run("promote", config={"serving__bundle": {"force": True}})
+    try:
+        with meter.run():
+            facts = step_metadata(runner.run("train"), "training/default_risk")
+            runner.run("promote", config={"serving__bundle": {"force": True}})
+    except TrainingRefused as error:
+        raise NotPossible(str(error)) from error
     trees = load_booster((settings.bundles / "current" / "model.txt").read_text()).num_trees()
     return {"rows": facts["rows"], "trees": trees, "test_auc": facts["test_auc"]}
 
