@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from features.tables import CLIENT_REPAYMENT_SPEC, client_repayment
 from warehouse import clock
-from warehouse.curated.books import books
+from warehouse.curated.books import OpenBooks, open_books
 from warehouse.curated.staged import Staged
 from warehouse.parts import ROWS_AT_ONCE, parts
 from warehouse.terms import Terms
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 DAILY_DAYS = 35  # days before the business date of which daily rows are kept; month ends are kept for all time
 
 
-def build_features(candidate: "Candidate", days: Sequence[date], terms: Terms, rows_at_once: int = ROWS_AT_ONCE) -> int:
+def build_features(
+    candidate: "Candidate", days: Sequence[date], terms: Terms, rows_at_once: int = ROWS_AT_ONCE, opened: OpenBooks | None = None
+) -> int:
     """Write and audit features.client_repayment for some as-of dates.
 
     Args:
@@ -28,18 +30,19 @@ def build_features(candidate: "Candidate", days: Sequence[date], terms: Terms, r
         days: as-of dates; their rows are replaced, all others stay.
         terms: the lender's definitions.
         rows_at_once: installments x dates of one computation.
+        opened: books of the candidate, if a step before has made them; used if they answer all days.
 
     Returns:
         Rows written.
     """
     if not days:
         return 0
-    staged = Staged.read(candidate.table)
-    held = books(staged, clock.as_of_dates(days, terms.time_zone), terms)
+    if opened is None or not opened.answer(candidate, days):
+        opened = open_books(candidate, Staged.read(candidate.table), days, terms)
     rows = 0
-    for part in parts(days, staged, rows_at_once):
+    for part in parts(days, opened.staged, rows_at_once):
         # Sorted files: a lookup of some clients skips most of each file.
-        snapshot = client_repayment(staged, part, terms, held).order_by("client_id", "event_timestamp")
+        snapshot = client_repayment(opened.staged, part, terms, opened.books).order_by("client_id", "event_timestamp")
         rows += candidate.write(CLIENT_REPAYMENT_SPEC, snapshot, replace=part)
     candidate.audit(CLIENT_REPAYMENT_SPEC)
     return rows

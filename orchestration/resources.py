@@ -9,6 +9,7 @@ from functools import cached_property
 
 import dagster as dg
 
+from warehouse.curated.books import OpenBooks
 from warehouse.ingest import IngestResult
 from warehouse.lake import Candidate, Lake, Release
 from warehouse.settings import Settings
@@ -24,6 +25,7 @@ class Platform:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.ingested: IngestResult | None = None  # what the last intake step of this process did, for the command that ran it
+        self.opened: OpenBooks | None = None  # books that the curated step of this process made, for the features step after it
 
     @cached_property
     def lake(self) -> Lake:

@@ -25,7 +25,7 @@ from warehouse.curated import (
     FACT_PENALTY,
     FACT_REPAYMENT,
 )
-from warehouse.curated.books import Books, books
+from warehouse.curated.books import OpenBooks, open_books
 from warehouse.curated.dim_client import dim_client
 from warehouse.curated.dim_date import dim_date
 from warehouse.curated.dim_product import dim_product
@@ -50,13 +50,16 @@ if TYPE_CHECKING:
 CALENDAR = (date(1950, 1, 1), date(2099, 12, 31))  # a date outside is a typing error and gets no row in dim_date
 
 
-def build_curated(candidate: "Candidate", business_date: date, terms: Terms) -> None:
+def build_curated(candidate: "Candidate", business_date: date, terms: Terms) -> OpenBooks:
     """Write and audit all curated tables.
 
     Args:
         candidate: holds the staging tables.
         business_date: as of which, and with the knowledge of which, the tables are.
         terms: the lender's definitions.
+
+    Returns:
+        The books of all month ends and the business date, for the features of these dates.
 
     Raises:
         KeyError: a source without which nothing can be built was never delivered.
@@ -67,9 +70,10 @@ def build_curated(candidate: "Candidate", business_date: date, terms: Terms) -> 
     _write(candidate, DIM_CLIENT, dim_client(staged.clients, staged.regions, terms))
     _write(candidate, DIM_DATE, dim_date(*_calendar(staged, business_date)))
     days = month_days(_first_start(staged, business_date), business_date)
-    held = books(staged, clock.as_of_dates(days, terms.time_zone), terms)
-    _build_facts(candidate, staged, held, business_date, terms)
-    _build_months(candidate, staged, held, days, terms)
+    opened = open_books(candidate, staged, days, terms)
+    _build_facts(candidate, opened, business_date, terms)
+    _build_months(candidate, opened, days, terms)
+    return opened
 
 
 def build_marts(candidate: "Candidate", business_date: date, terms: Terms) -> None:
@@ -96,11 +100,11 @@ def _known(staged: Staged, business_date: date, terms: Terms) -> Staged:
     return Staged(*(table.filter(_.known_at <= until) for table in staged))
 
 
-def _build_facts(candidate: "Candidate", staged: Staged, held: Books, business_date: date, terms: Terms) -> None:
+def _build_facts(candidate: "Candidate", opened: OpenBooks, business_date: date, terms: Terms) -> None:
     """The fact tables as of the business date."""
     as_ofs = clock.as_of_dates([business_date], terms.time_zone)
-    now = positions_at(staged, held, as_ofs, terms)
-    origins = regions_on(now.contracts, "start_date", staged, as_ofs, terms)
+    now = positions_at(opened.staged, opened.books, as_ofs, terms)
+    origins = regions_on(now.contracts, "start_date", opened.staged, as_ofs, terms)
     _write(candidate, FACT_CONTRACT, fact_contract(now.contracts, origins))
     _write(candidate, FACT_CONTRACT_STATUS, fact_contract_status(now.events))
     _write(candidate, FACT_INSTALLMENT, fact_installment(now.installments))
@@ -108,14 +112,14 @@ def _build_facts(candidate: "Candidate", staged: Staged, held: Books, business_d
     _write(candidate, FACT_PENALTY, fact_penalty(now.penalties))
 
 
-def _build_months(candidate: "Candidate", staged: Staged, held: Books, asked_days: Sequence[date], terms: Terms) -> None:
+def _build_months(candidate: "Candidate", opened: OpenBooks, asked_days: Sequence[date], terms: Terms) -> None:
     """fact_contract_month and fact_contract_stock, some months at a time, oldest first."""
-    today = clock.as_of_dates(asked_days[-1:], terms.time_zone)
+    staged, today = opened.staged, clock.as_of_dates(asked_days[-1:], terms.time_zone)
     regions_now = current_map(staged, today).drop("as_of_on").cache()
     ended = None  # at the end of the part before
     for number, days in enumerate(parts(asked_days, staged)):
         as_ofs = clock.as_of_dates(days, terms.time_zone)
-        then = positions_at(staged, held, as_ofs, terms)
+        then = positions_at(staged, opened.books, as_ofs, terms)
         then = then._replace(regions=then.regions.cache())
         origins = regions_on(then.contracts, "start_date", staged, as_ofs, terms)
         rows = fact_contract_month(then, contract_months(days), origins, regions_now, ended)

@@ -32,7 +32,8 @@ def features_asset(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         candidate = platform.candidate(context)
         days = sorted({*days_of(context), *_missing_days(candidate, platform)})
         context.log.info(f"features.client_repayment: {len(days)} as-of dates from {days[0]} to {days[-1]}")
-        build_features(candidate, days, platform.settings.terms)
+        opened, platform.opened = platform.opened, None  # used once, then the engine may forget them
+        build_features(candidate, days, platform.settings.terms, opened=opened)
         yield from written(context, candidate, [CLIENT_REPAYMENT_SPEC])
         if RELEASE not in context.job_def.asset_layer.selected_asset_keys:  # a backfill started from the asset page
             published = candidate.publish(platform.business_date(), note=f"features of {days[0]} to {days[-1]}")

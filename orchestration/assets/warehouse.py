@@ -120,7 +120,7 @@ def conservation_result(platform: Platform) -> dg.AssetCheckResult:
 def curated(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.MaterializeResult]:
     """The star schema as of the last business date, from one intake."""
     candidate = platform.candidate(context)
-    build_curated(candidate, platform.business_date(), platform.settings.terms)
+    platform.opened = build_curated(candidate, platform.business_date(), platform.settings.terms)
     yield from written(context, candidate, CURATED)
 
 

@@ -1,12 +1,8 @@
 """Allocation of repayments to installments, per contract and era, and the days on which installments were settled.
 
 Within an installment money pays fee, then interest, then principal, so each part follows from how much of the installment was paid
-before it. The order between installments is `warehouse.curated.walk`, run inside the engine over one row per contract and era.
+before it. The order between installments is `warehouse.curated.walk`, run inside the engine by batches of one row per contract and era.
 """
-
-from collections.abc import Callable, Iterable, Iterator
-from itertools import accumulate, chain, pairwise
-from typing import Any
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -16,9 +12,10 @@ import pyarrow as pa
 from ibis import _
 
 from warehouse.clock import BEGINNING, days_between
+from warehouse.curated.batch import Lists, walk_all
 from warehouse.curated.ledger import ERA, Ledger
 from warehouse.curated.values import ZERO, filled, from_cents, lookup, to_cents
-from warehouse.curated.walk import OVERPAYMENT, Charge, Due, Part, Payment, walk
+from warehouse.curated.walk import OVERPAYMENT, Charge, Part, Payment
 from warehouse.table import MONEY
 from warehouse.terms import Terms
 
@@ -38,11 +35,9 @@ def allocate(
     scale: pa.ChunkedArray,
 ) -> pa.Array:
     """Run the walk for every row; the tolerance is in cents and as a share, both multiplied by scale."""
-    tolerance = (_first(tolerance_amount), _first(tolerance_ratio), _first(scale))
-    owed = _records(dues, lambda fields: map(Due, *_lists(fields), _settled_at(fields[0], *tolerance).tolist()))
-    paid = _records(payments, lambda fields: map(Payment, *_lists(fields)))
-    charged = _records(charges, lambda fields: map(Charge, *_lists(fields)))
-    return _parts([list(walk(*row)) for row in zip(owed, paid, charged, strict=True)])
+    owed = Lists.of(dues)
+    settled_at = _settled_at(owed.fields[0], tolerance_amount[0].as_py(), tolerance_ratio[0].as_py(), scale[0].as_py())
+    return walk_all(owed._replace(fields=[*owed.fields, settled_at]), Lists.of(payments), Lists.of(charges))
 
 
 def allocations(ledger: Ledger, terms: Terms) -> ir.Table:
@@ -163,26 +158,3 @@ def _settled_at(amounts: np.ndarray, tolerance_amount: int, tolerance_ratio: int
     """The smallest number of cents that settles each installment; the share is taken of quotient and rest, which cannot overflow."""
     wholes, rests = np.divmod(amounts, scale)
     return amounts - np.maximum(tolerance_amount // scale, tolerance_ratio * wholes + tolerance_ratio * rests // scale)
-
-
-def _first(values: pa.ChunkedArray) -> int:
-    return values[0].as_py()
-
-
-def _records(values: pa.ChunkedArray, record: Callable[[list[np.ndarray]], Iterable[Any]]) -> Iterator[list[Any]]:
-    """Rows of a list-of-structs column as lists of records, by one conversion of all values instead of one per row."""
-    for chunk in values.chunks:
-        records = list(record([field.to_numpy() for field in chunk.values.flatten()]))
-        for start, end in pairwise(chunk.offsets.to_numpy().tolist()):
-            yield records[start:end]
-
-
-def _lists(fields: list[np.ndarray]) -> list[list[int]]:
-    return [field.tolist() for field in fields]
-
-
-def _parts(rows: list[list[Part]]) -> pa.Array:
-    """Parts of every row as one list column of structs."""
-    fields = zip(*chain.from_iterable(rows), strict=True) if any(rows) else [()] * len(Part._fields)
-    structs = pa.StructArray.from_arrays([pa.array(field, pa.int64()) for field in fields], names=list(Part._fields))
-    return pa.ListArray.from_arrays(pa.array(list(accumulate(map(len, rows), initial=0)), pa.int32()), structs)

@@ -4,10 +4,14 @@ Money is allocated per contract and era, statuses are worked out per contract an
 build therefore keeps one set of books and cuts positions from it some dates at a time.
 """
 
-from typing import NamedTuple
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, NamedTuple
 
 import ibis.expr.types as ir
 
+from warehouse.clock import as_of_dates
 from warehouse.curated.allocation import allocations, settled_installments
 from warehouse.curated.contracts import original_schedules
 from warehouse.curated.eras import eras
@@ -17,6 +21,9 @@ from warehouse.curated.settlement import balances, payment_steps, settlements
 from warehouse.curated.staged import Staged
 from warehouse.curated.standings import Standings, standings
 from warehouse.terms import Terms
+
+if TYPE_CHECKING:
+    from warehouse.lake import Candidate
 
 
 class Books(NamedTuple):
@@ -68,3 +75,41 @@ def books(staged: Staged, as_ofs: ir.Table, terms: Terms, keep: Keep = in_engine
         cancelled=keep(held.cancelled),
         charges=keep(held.charges),
     )
+
+
+@dataclass(frozen=True)
+class OpenBooks:
+    """Books that one step of a build has made, for the steps after it.
+
+    Attributes:
+        of: run and intake of the candidate that they were made for.
+        days: the dates that they answer.
+        staged: the staging tables that they were made from.
+        books: the books.
+    """
+
+    of: tuple[str, int]
+    days: frozenset[date]
+    staged: Staged
+    books: Books
+
+    def answer(self, candidate: "Candidate", days: Iterable[date]) -> bool:
+        """Whether they hold what a candidate knows of some dates."""
+        return self.of == _identity(candidate) and self.days.issuperset(days)
+
+
+def open_books(candidate: "Candidate", staged: Staged, days: Collection[date], terms: Terms) -> OpenBooks:
+    """Make the books of a candidate.
+
+    Args:
+        candidate: the candidate.
+        staged: its staging tables; rows known after the last date may be left out.
+        days: every date of which positions will be asked.
+        terms: what the lender sets about its definitions.
+    """
+    made = books(staged, as_of_dates(days, terms.time_zone), terms)
+    return OpenBooks(_identity(candidate), frozenset(days), staged, made)
+
+
+def _identity(candidate: "Candidate") -> tuple[str, int]:
+    return candidate.run_id, candidate.base_intake.release_id if candidate.base_intake else 0

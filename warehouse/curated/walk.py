@@ -1,7 +1,7 @@
 """The allocation of one contract's money, in plain integers: what each repayment pays of each installment, in order.
 
 This is inherently sequential (a tolerance can end an installment early, a named payment overflows, a penalty is paid only once it is
-dated), so it is one loop. `warehouse.curated.allocation` runs it per contract and era inside the engine.
+dated), so it is one loop. `warehouse.curated.batch` runs it for the contracts of a batch that need it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -57,10 +57,20 @@ class Part(NamedTuple):
     settles: int
 
 
-def walk(dues: Sequence[Due], payments: Sequence[Payment], charges: Sequence[Charge]) -> Iterator[Part]:
-    """Allocate payments, given in order, to installments, given in order."""
-    book = _Book(dues, charges)
-    for index, payment in enumerate(payments):
+def walk(
+    dues: Sequence[Due], payments: Sequence[Payment], charges: Sequence[Charge], paid: Sequence[int] = (), first: int = 0
+) -> Iterator[Part]:
+    """Allocate payments, given in order, to installments, given in order.
+
+    Args:
+        dues: installments.
+        payments: money received.
+        charges: rows of the penalties file.
+        paid: cents that earlier payments have paid of each installment; nothing if left out.
+        first: index of the first payment, when there were earlier ones.
+    """
+    book = _Book(dues, charges, paid)
+    for index, payment in enumerate(payments, first):
         rest, number = payment.amount, 0
         for position, amount, penalty, before in book.pay(payment):
             rest -= amount + penalty
@@ -74,9 +84,9 @@ def walk(dues: Sequence[Due], payments: Sequence[Payment], charges: Sequence[Cha
 class _Book:
     """What is paid of a contract so far."""
 
-    def __init__(self, dues: Sequence[Due], charges: Sequence[Charge]) -> None:
+    def __init__(self, dues: Sequence[Due], charges: Sequence[Charge], paid: Sequence[int]) -> None:
         self.dues, self.charges = dues, charges
-        self.paid = [0] * len(dues)
+        self.paid = list(paid) or [0] * len(dues)
         self.penalties_paid = [0] * len(dues)
         self.oldest = 0  # every installment before this position is settled
 
