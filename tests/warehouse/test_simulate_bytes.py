@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from datetime import date
+from functools import partial
+from operator import truediv
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -60,17 +62,13 @@ def test_another_seed_is_another_lender(tmp_path: Path) -> None:
     assert other.row_counts["repayments"] != one.row_counts["repayments"]
 
 
-def test_a_failing_chunk_ends_the_simulation_and_its_workers(tmp_path: Path) -> None:
+def test_results_come_in_the_order_of_the_jobs_and_an_error_ends_the_workers() -> None:
+    found = in_order(partial(truediv, 1), [1, 2, 4, 5, 0, 8, 8, 8], workers=2)
+
+    assert [next(found) for _ in range(4)] == [1.0, 0.5, 0.25, 0.2]
     with pytest.raises(ZeroDivisionError):
-        list(in_order(_inverse, [2, 1, 0, 1, 1, 1, 1], workers=2))
-
-
-def _inverse(number: int) -> float:
-    return 1 / number
-
-
-def test_results_come_in_the_order_of_the_jobs() -> None:
-    assert list(in_order(_inverse, [1, 2, 4, 5, 8], workers=2)) == [1.0, 0.5, 0.25, 0.2, 0.125]
+        next(found)
+    assert not list(found)
 
 
 def test_progress_is_told_as_chunks_finish(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def in_order(work: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -
             while waiting:
                 yield waiting.popleft().result()
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
 
 
 def _begin() -> None:
