@@ -10,6 +10,7 @@ import pytest
 
 from tests.warehouse.simulated import ledger_of, rows_of
 from warehouse.simulate import CLEAN, PROFILES, FileRates, Profile, Simulation, read_arrivals, simulate
+from warehouse.simulate.profiles import NO_MISHAPS
 
 SEED = 7
 EVERYTHING = FileRates(
@@ -124,7 +125,7 @@ def test_a_truncated_parquet_file_has_no_end(tmp_path: Path) -> None:
 
 
 def test_profiles_of_one_calm_month_have_no_mishaps() -> None:
-    assert {name for name, profile in PROFILES.items() if profile.rates.files != FileRates()} == {"history"}
+    assert {name for name, profile in PROFILES.items() if profile.rates.files != NO_MISHAPS} == {"history"}
 
 
 # ---- versions -------------------------------------------------------------------------------------------------------------------

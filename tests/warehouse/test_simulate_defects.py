@@ -9,7 +9,7 @@ import pytest
 
 from tests.warehouse.simulated import ledger_of, lines_of, rows_of
 from warehouse.simulate import PROFILES, Profile, Rates, Simulation, simulate
-from warehouse.simulate.profiles import FREQUENT_FILES
+from warehouse.simulate.profiles import FREQUENT_MISHAPS
 
 SEED = 7
 KEYS = {
@@ -23,7 +23,7 @@ KEYS = {
 DIRTY = Rates(
     duplicate=0.01, key_conflict=0.01, missing=0.01, garbage=0.01, bad_date=0.01, negative=0.01, before_start=0.01, orphan=0.01,
     optional_missing=0.1, unit_error=0.5, transition=0.1, decomposed=0.1, injection=0.05, extreme=0.01, false_penalty=0.01,
-    schedule_sum=0.1, unknown_region=0.05, mass_days=1, daily_factor=3.0, files=FREQUENT_FILES,
+    schedule_sum=0.1, unknown_region=0.05, mass_days=1, daily_factor=3.0, files=FREQUENT_MISHAPS,
 )  # fmt: skip
 LONG = Profile(
     "long", clients=600, months=32, days=5, last=date(2025, 7, 2), opening=date(2023, 1, 31), months_apart=3, rates=DIRTY, shocks=("S6",)

@@ -25,7 +25,7 @@ from warehouse.simulate.files import LEDGER_SCHEMA, DeliveryFiles, TruthFiles
 from warehouse.simulate.mishaps import Mishaps
 from warehouse.simulate.parts import compute, split
 from warehouse.simulate.pool import in_order
-from warehouse.simulate.profiles import Profile, profile_named
+from warehouse.simulate.profiles import NO_MISHAPS, Profile, profile_named
 from warehouse.simulate.provinces import MERGED_ON
 from warehouse.simulate.rows import rows
 
@@ -76,7 +76,7 @@ def simulate(profile: str | Profile, seed: int, out: Path, progress: Callable[[s
         progress: called with a line of text now and then.
 
     Raises:
-        ValueError: no profile has the name.
+        ProfileError: no profile has the name.
         FileExistsError: there is a simulation in the folder already.
     """
     chosen, say = profile_named(profile), progress or (lambda line: None)
@@ -148,7 +148,7 @@ def _products() -> dict[str, list[str]]:
 
 def _send(profile: Profile, seed: int, delivery: Path, ledger: pa.Table) -> tuple[list[Arrival], pa.Table]:
     """Let happen to the finished folders what happens, and write in which order they arrive."""
-    if profile.rates.files == type(profile.rates.files)():
+    if profile.rates.files == NO_MISHAPS:
         notes, again = {}, {}
     else:
         mishaps = Mishaps(delivery, profile.rates.files, seed, ledger.to_pylist())

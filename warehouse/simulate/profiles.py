@@ -14,7 +14,7 @@ LAST = date(2025, 6, 30)
 
 @dataclass(frozen=True)
 class FileRates:
-    """Shares of files and folders after the opening delivery to which something happens; nothing by default.
+    """Shares of files and folders after the opening delivery to which something happens; by default what a year of a lender has.
 
     Attributes:
         repeated: files that come again, byte by byte, with the next delivery.
@@ -26,18 +26,21 @@ class FileRates:
         missing_days: business dates within a year whose folder arrives some deliveries late.
     """
 
-    repeated: float = 0.0
-    byte_order_mark: float = 0.0
-    carriage_return: float = 0.0
-    truncated: float = 0.0
-    other_encoding: float = 0.0
-    swapped: float = 0.0
-    missing_days: float = 0.0
+    repeated: float = 0.01
+    byte_order_mark: float = 0.02
+    carriage_return: float = 0.02
+    truncated: float = 0.005
+    other_encoding: float = 0.005
+    swapped: float = 0.02
+    missing_days: float = 3.0
 
 
-# What a careful lender's files look like in a year; and often enough to be seen in the few deliveries of a small history.
-USUAL_FILES = FileRates(0.01, 0.02, 0.02, 0.005, 0.005, 0.02, 3.0)
-FREQUENT_FILES = FileRates(0.04, 0.06, 0.06, 0.02, 0.15, 0.08, 15.0)
+NO_MISHAPS = FileRates(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+FREQUENT_MISHAPS = FileRates(0.04, 0.06, 0.06, 0.02, 0.15, 0.08, 15.0)  # to be seen in the few deliveries of a small history
+
+
+class ProfileError(ValueError):
+    """A profile that does not exist or cannot be; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ class Rates:
     false_penalty: float = 0.0002
     schedule_sum: float = 0.0001
     mass_days: int = 0
-    files: FileRates = FileRates()
+    files: FileRates = NO_MISHAPS
     late_parent: float = 0.4
     daily_factor: float = 10.0
     correction: float = 0.01
@@ -169,9 +172,9 @@ class Profile:
     def __post_init__(self) -> None:
         for name, least in (("clients", 1), ("months", 2), ("days", 0), ("chunk_clients", 1), ("workers", 1), ("months_apart", 1)):
             if getattr(self, name) < least:
-                raise ValueError(f"profile {self.name}: {name} is {getattr(self, name)}, must be {least} or more")
+                raise ProfileError(f"profile {self.name}: {name} is {getattr(self, name)}, must be {least} or more")
         if not self.first <= self.opening_date <= self.last - timedelta(days=self.days):
-            raise ValueError(f"profile {self.name}: {self.days} daily deliveries do not fit into {self.months} months of history")
+            raise ProfileError(f"profile {self.name}: {self.days} daily deliveries do not fit into {self.months} months of history")
 
     @property
     def first(self) -> date:
@@ -208,7 +211,7 @@ PROFILES: dict[str, Profile] = {
             days=7,
             last=date(2025, 7, 7),
             opening=date(2023, 1, 31),
-            rates=Rates(mass_days=1, daily_factor=2.0, files=FREQUENT_FILES),
+            rates=Rates(mass_days=1, daily_factor=2.0, files=FREQUENT_MISHAPS),
         ),
         Profile("shifted", clients=2_000, shocks=("S1", "S2", "S3", "S4", "S5", "S6")),  # what monitors must and must not notice
         Profile("ceiling", clients=60_000, days=0, single_contract=True, rates=PLAIN, file_format="parquet", workers=2),
@@ -220,10 +223,10 @@ def profile_named(profile: "str | Profile") -> Profile:
     """The profile itself, or the one of that name.
 
     Raises:
-        ValueError: no profile has the name.
+        ProfileError: no profile has the name.
     """
     if isinstance(profile, Profile):
         return profile
     if profile not in PROFILES:
-        raise ValueError(f"profile {profile!r} does not exist; there are {', '.join(PROFILES)}")
+        raise ProfileError(f"profile {profile!r} does not exist; there are {', '.join(PROFILES)}")
     return PROFILES[profile]
