@@ -30,28 +30,19 @@ def with_amounts(contracts: ir.Table, books: Books) -> ir.Table:
     Returns:
         the contracts' columns, dpd, overdue_amount, outstanding_principal_amount, written_off_principal_amount, sold_principal_amount.
     """
-    running = contracts.filter(_.is_open)
-    lost = contracts.filter(_.ended_status.isin(FROZEN_STATUSES))
-    parts = (
-        _unpaid(running, books.steps),
-        _paid_back(running, "as_of_on", books.balances),
-        _paid_back(lost, "ended_on", books.balances).rename(paid_at_end_amount="paid_principal_amount"),
-        _oldest_at_end(contracts.filter(_.is_frozen), books.schedule),
-    )
-    owed = contracts
-    for part in parts:
-        owed = lookup(owed, part, AT)
+    is_lost = _.ended_status.isin(FROZEN_STATUSES)
+    # Open contracts are asked about the date, lost ones about their end; no contract is both on one date.
+    asked = contracts.filter(_.is_open | is_lost).select("as_of_on", *ERA, paid_by_on=ibis.ifelse(_.is_open, _.as_of_on, _.ended_on))
+    frozen = contracts.filter(_.is_frozen).select("as_of_on", *ERA, "ended_on")
+    past_due = _unpaid(contracts.filter(_.is_open).select("as_of_on", *ERA), books.steps).union(_unpaid_at_end(frozen, books.overdue))
+    owed = lookup(lookup(contracts, past_due, AT), _paid_back(asked, books.balances), AT)
     return owed.mutate(
-        dpd=ibis.cases(
-            (_.is_open, days_between(_.as_of_on, _.oldest_due_on)),
-            (_.is_frozen, days_between(_.ended_on, _.oldest_due_at_end_on)),
-            else_=ibis.null("int64"),
-        ).fill_null(0),
+        dpd=days_between(ibis.ifelse(_.is_open, _.as_of_on, _.ended_on), _.oldest_due_on).fill_null(0),
         overdue_amount=filled(_.overdue_amount),
         outstanding_principal_amount=_left(_.is_open, _.paid_principal_amount),
-        written_off_principal_amount=_left(_.ended_status == "Written Off", _.paid_at_end_amount),
-        sold_principal_amount=_left(_.ended_status == "Sold", _.paid_at_end_amount),
-    ).drop("paid_principal_amount", "paid_at_end_amount", "oldest_due_on", "oldest_due_at_end_on")
+        written_off_principal_amount=_left(_.ended_status == "Written Off", _.paid_principal_amount),
+        sold_principal_amount=_left(_.ended_status == "Sold", _.paid_principal_amount),
+    ).drop("paid_principal_amount", "oldest_due_on")
 
 
 def _unpaid(running: ir.Table, steps: ir.Table) -> ir.Table:
@@ -62,8 +53,7 @@ def _unpaid(running: ir.Table, steps: ir.Table) -> ir.Table:
     is_unsettled = _.settled_on.isnull() | (_.settled_on > _.as_of_on)
     unpaid = steps.filter(_.paid_amount < _.due_amount)
     return (
-        running.select("as_of_on", *ERA)
-        .join(unpaid, ERA)
+        running.join(unpaid, ERA)
         .filter(_.due_date < _.as_of_on, *holds_on(_.as_of_on))
         .group_by(AT)
         .agg(
@@ -73,27 +63,30 @@ def _unpaid(running: ir.Table, steps: ir.Table) -> ir.Table:
     )
 
 
-def _paid_back(contracts: ir.Table, day: str, balances: ir.Table) -> ir.Table:
-    """Principal paid back up to a day of each contract; later recoveries do not count.
-
-    Grain: one row per (as_of_on, contract_number) with a payment by then.
-    """
-    asked = contracts.select("as_of_on", *ERA, paid_by_on=day)
-    return asked.join(balances, ERA).filter(*holds_on(_.paid_by_on)).select(*AT, "paid_principal_amount")
-
-
-def _oldest_at_end(frozen: ir.Table, schedule: ir.Table) -> ir.Table:
-    """The oldest due date that was unsettled when a written-off or sold contract ended.
+def _unpaid_at_end(frozen: ir.Table, overdue: ir.Table) -> ir.Table:
+    """The oldest due date that was unsettled when a written-off or sold contract ended; what was overdue is not asked for any more.
 
     Grain: one row per (as_of_on, contract_number) that owed something then.
     """
     return (
-        frozen.select("as_of_on", *ERA, "ended_on")
-        .join(schedule.select(*ERA, "due_date", "settled_on"), ERA)
+        frozen.join(overdue, ERA)
         .filter(_.due_date < _.ended_on, _.settled_on.isnull() | (_.settled_on > _.ended_on))
         .group_by(AT)
-        .agg(oldest_due_at_end_on=_.due_date.min())
+        .agg(oldest_due_on=_.due_date.min())
+        .mutate(overdue_amount=ZERO)
     )
+
+
+def _paid_back(asked: ir.Table, balances: ir.Table) -> ir.Table:
+    """Principal paid back up to a day of each contract; later recoveries do not count.
+
+    Grain: one row per (as_of_on, contract_number) with a payment by then.
+
+    Args:
+        asked: as_of_on, contract_number, era_on, paid_by_on.
+        balances: of balances.
+    """
+    return asked.join(balances, ERA).filter(*holds_on(_.paid_by_on)).select(*AT, "paid_principal_amount")
 
 
 def _left(condition: ir.BooleanValue, paid: ir.DecimalValue) -> ir.DecimalValue:

@@ -17,7 +17,7 @@ from warehouse.curated.contracts import original_schedules
 from warehouse.curated.eras import eras
 from warehouse.curated.keep import Keep, in_engine
 from warehouse.curated.ledger import ledger
-from warehouse.curated.settlement import balances, payment_steps, settlements
+from warehouse.curated.settlement import balances, fines, overdue_installments, payment_steps, settlements
 from warehouse.curated.staged import Staged
 from warehouse.curated.standings import Standings, standings
 from warehouse.terms import Terms
@@ -31,7 +31,8 @@ class Books(NamedTuple):
 
     Attributes:
         eras: grain (contract_number, era_on); of `warehouse.curated.eras.eras`.
-        schedule: grain (contract_number, era_on, installment_id); of settled_installments.
+        overdue: grain (contract_number, era_on, installment_id); of overdue_installments.
+        fines: grain (contract_number, era_on, installment_id); of fines.
         allocated: grain (contract_number, era_on, repayment_id, allocation_number); of allocations.
         steps: grain (contract_number, era_on, installment_id, from_on); of payment_steps.
         balances: grain (contract_number, era_on, from_on); of balances.
@@ -41,7 +42,8 @@ class Books(NamedTuple):
     """
 
     eras: ir.Table
-    schedule: ir.Table
+    overdue: ir.Table
+    fines: ir.Table
     allocated: ir.Table
     steps: ir.Table
     balances: ir.Table
@@ -67,7 +69,8 @@ def books(staged: Staged, as_ofs: ir.Table, terms: Terms, keep: Keep = in_engine
     originals = keep(original_schedules(staged.installments))
     return Books(
         eras=all_eras,
-        schedule=schedule,
+        overdue=keep(overdue_installments(schedule)),
+        fines=keep(fines(schedule)),
         allocated=allocated,
         steps=keep(payment_steps(schedule, allocated)),
         balances=keep(balances(allocated)),

@@ -78,7 +78,8 @@ def judged_contracts(standings: ir.Table, dates: ir.Table, types: ir.Table) -> i
         dates: of standing_dates.
         types: of product_types.
     """
-    held = dates.join(standings.drop("era_on").rename(run_on="as_of_on"), ("run_on", "contract_number"))
+    needless = ("era_on", "known_until", "life", "settlement_on", "settlement_known_at")
+    held = dates.join(standings.drop(*needless).rename(run_on="as_of_on"), ("run_on", "contract_number"))
     typed = lookup(held, types, ("as_of_on", "product_code")).mutate(
         product_code=ibis.ifelse(_.product_type_id.isnull(), UNKNOWN, _.product_code),
         product_type_id=_.product_type_id.fill_null(UNKNOWN),
@@ -168,7 +169,8 @@ def _with_first_payment(contracts: ir.Table) -> ir.Table:
     was_unsettled = _.first_installment_settled_on.isnull() | (_.first_installment_settled_on > _.reach_on)
     was_running = _.ended_on.isnull() | (_.ended_on > _.reach_on) | ((_.ended_on == _.reach_on) & _.ended_status.isin(FROZEN_STATUSES))
     is_judged = _.status.notin(("New", "Cancel")) & (_.reach_on <= _.as_of_on)
-    return contracts.mutate(reach_on=reach_on).mutate(is_fpd30=when(is_judged, was_unsettled & was_running)).drop("reach_on")
+    judged = contracts.mutate(reach_on=reach_on).mutate(is_fpd30=when(is_judged, was_unsettled & was_running))
+    return judged.drop("reach_on", "first_installment_due_on", "first_installment_settled_on")
 
 
 def with_early_settlement(contracts: ir.Table) -> ir.Table:

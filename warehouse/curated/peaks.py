@@ -14,14 +14,14 @@ from warehouse.curated.statuses import AT
 from warehouse.curated.values import lookup
 
 
-def arrears(contracts: ir.Table, schedule: ir.Table, spells: ir.Table) -> ir.Table:
+def arrears(contracts: ir.Table, overdue: ir.Table, spells: ir.Table) -> ir.Table:
     """Runs of days on which an unsettled installment put its contract past due.
 
     Grain: one row per (as_of_on, contract_number, installment_id, first_on).
 
     Args:
         contracts: as of each date, with era_on, run_on, client_id and is_started.
-        schedule: of settled_installments.
+        overdue: of overdue_installments.
         spells: of Standings.spells.
 
     Returns:
@@ -29,11 +29,8 @@ def arrears(contracts: ir.Table, schedule: ir.Table, spells: ir.Table) -> ir.Tab
         or to counted_to_on, whichever is earlier.
     """
     day = ibis.interval(days=1)
-    is_late = _.settled_on.isnull() | (_.settled_on > (_.due_date + day).cast("date"))
-    overdue = schedule.filter(is_late).select(*ERA, "installment_id", "due_date", "settled_on")
-    unsettled = (
-        contracts.filter(_.is_started).select("as_of_on", "run_on", *ERA, "client_id").join(overdue, ERA).filter(_.due_date < _.as_of_on)
-    )
+    started = contracts.filter(_.is_started).select("as_of_on", "run_on", *ERA, "client_id")
+    unsettled = started.join(overdue, ERA).filter(_.due_date < _.as_of_on)
     settled_by_then = ibis.ifelse(_.settled_on <= _.as_of_on, _.settled_on, ibis.null("date"))
     unsettled = unsettled.mutate(settled_on=settled_by_then).select(*AT, "run_on", "client_id", "installment_id", "due_date", "settled_on")
     owing = spells.filter(_.is_open | _.is_frozen).rename(run_on="as_of_on")

@@ -10,7 +10,7 @@ from warehouse.curated.statuses import AT
 COLUMNS = ("installment_id", "penalty_id", "penalty_on", "penalty_amount")
 
 
-def penalties_at(schedule: ir.Table, charges: ir.Table, contracts: ir.Table) -> ir.Table:
+def penalties_at(fines: ir.Table, charges: ir.Table, contracts: ir.Table) -> ir.Table:
     """Penalties charged up to each date.
 
     The penalty on an installment row has no date of its own: it is dated the day on which the installment was settled, or while it is
@@ -19,7 +19,7 @@ def penalties_at(schedule: ir.Table, charges: ir.Table, contracts: ir.Table) -> 
     Grain: one row per (as_of_on, installment_id, penalty_id); penalty_id is empty text for the penalty on the installment row.
 
     Args:
-        schedule: of settled_installments.
+        fines: of fines.
         charges: of Ledger.charges.
         contracts: per (as_of_on, contract_number): era_on, client_id.
 
@@ -27,11 +27,8 @@ def penalties_at(schedule: ir.Table, charges: ir.Table, contracts: ir.Table) -> 
         the grain, contract_number, client_id, penalty_on, penalty_amount.
     """
     asked = contracts.select("as_of_on", *ERA, "client_id")
-    on_rows = schedule.filter(_.charged_amount > 0).select(
-        *ERA, "installment_id", "settled_on", "brought_on", penalty_id=ibis.literal(""), penalty_amount=_.charged_amount
-    )
     is_settled = (_.settled_on <= _.as_of_on).fill_null(False)
-    dated = asked.join(on_rows, ERA).mutate(penalty_on=ibis.ifelse(is_settled, _.settled_on, _.brought_on))
+    dated = asked.join(fines, ERA).mutate(penalty_id=ibis.literal(""), penalty_on=ibis.ifelse(is_settled, _.settled_on, _.brought_on))
     filed = asked.join(charges.select(*ERA, "installment_id", "penalty_id", penalty_on="penalty_date", penalty_amount="amount"), ERA)
     columns = (*AT, "client_id", *COLUMNS)
     return dated.select(columns).union(filed.select(columns)).filter(_.penalty_on <= _.as_of_on)

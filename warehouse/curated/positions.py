@@ -132,7 +132,7 @@ def positions_at(staged: Staged, held_books: Books, as_ofs: ir.Table, terms: Ter
     said = held_books.standings
     dates = standing_dates(said.runs, as_ofs)
     contracts = keep(judged_contracts(said.contracts, dates, product_types(staged, as_ofs)))
-    penalties = penalties_at(held_books.schedule, held_books.charges, contracts)
+    penalties = penalties_at(held_books.fines, held_books.charges, contracts)
     return Positions(
         contracts=keep(with_amounts(contracts, held_books).select(CONTRACT_COLUMNS)),
         installments=with_penalties(installments_at(held_books.steps, contracts, terms), penalties).select(INSTALLMENT_COLUMNS),
@@ -140,7 +140,7 @@ def positions_at(staged: Staged, held_books: Books, as_ofs: ir.Table, terms: Ter
         penalties=penalties,
         regions=regions_at(staged, as_ofs, terms),
         events=events_at(said.events, dates),
-        arrears=keep(arrears(contracts, held_books.schedule, said.spells)),
+        arrears=keep(arrears(contracts, held_books.overdue, said.spells)),
     )
 
 

@@ -28,14 +28,46 @@ def payment_steps(schedule: ir.Table, allocated: ir.Table) -> ir.Table:
         allocated: of allocations.
 
     Returns:
-        the schedule's columns, paid_amount, from_on (null for the time before the first payment), until_on (exclusive, or null).
+        the schedule's columns that positions need, paid_amount, from_on (null for the time before the first payment), until_on
+        (exclusive, or null).
     """
     key = (*ERA, "installment_id")
     paid = allocated.filter(_.installment_id.notnull()).group_by(*key, from_on="repayment_date").agg(paid_amount=_.paid_after_amount.max())
     unpaid = schedule.select(*key, from_on=ibis.null("date"), paid_amount=ZERO)
     steps = unpaid.union(paid.select(unpaid.columns))
     days = ibis.window(group_by=key, order_by=ibis.asc("from_on", nulls_first=True))
-    return schedule.join(steps.mutate(until_on=_.from_on.lead().over(days)), key)
+    needless = ("position", "charged_amount", "brought_on", "is_trivial")
+    return schedule.drop(*needless).join(steps.mutate(until_on=_.from_on.lead().over(days)), key)
+
+
+def overdue_installments(schedule: ir.Table) -> ir.Table:
+    """Installments that were unsettled for a whole day after their due date, so that they put their contract past due.
+
+    Grain: one row per (contract_number, era_on, installment_id), fewer than the schedule.
+
+    Args:
+        schedule: of settled_installments.
+
+    Returns:
+        the grain, due_date, settled_on.
+    """
+    day_after = (_.due_date + ibis.interval(days=1)).cast("date")
+    overdue = schedule.filter(_.settled_on.isnull() | (_.settled_on > day_after))
+    return overdue.select(*ERA, "installment_id", "due_date", "settled_on")
+
+
+def fines(schedule: ir.Table) -> ir.Table:
+    """Penalties on installment rows.
+
+    Grain: one row per (contract_number, era_on, installment_id), fewer than the schedule.
+
+    Args:
+        schedule: of settled_installments.
+
+    Returns:
+        the grain, settled_on, brought_on, penalty_amount.
+    """
+    return schedule.filter(_.charged_amount > 0).select(*ERA, "installment_id", "settled_on", "brought_on", penalty_amount="charged_amount")
 
 
 def balances(allocated: ir.Table) -> ir.Table:
