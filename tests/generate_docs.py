@@ -9,6 +9,7 @@ from pathlib import Path
 from features.catalog import features_page
 from tests.architecture.modules import ROOT, source_files
 from warehouse.catalog import schema_versions_page, tables_page
+from warehouse.simulate.page import with_tables
 from warehouse.sources import SOURCES
 from warehouse.table import TableSpec
 
@@ -34,6 +35,12 @@ def pages() -> dict[Path, str]:
     }
 
 
+def pages_with_tables() -> dict[Path, str]:
+    """Path and text of each page that people write and that has generated tables in it."""
+    path = DOCS / "simulator.md"
+    return {path: with_tables(path.read_text(encoding="utf-8"))}
+
+
 if __name__ == "__main__":
-    for path, text in pages().items():
+    for path, text in (pages() | pages_with_tables()).items():
         path.write_text(text, encoding="utf-8")
