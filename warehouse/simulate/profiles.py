@@ -203,8 +203,8 @@ PROFILES: dict[str, Profile] = {
         Profile("tiny", clients=200),
         Profile("demo", clients=2_000, months=37, days=4, last=date(2025, 7, 2)),  # ends after the merger of provinces
         Profile("small", clients=20_000),
-        Profile("mid", clients=200_000, days=1, months=48, file_format="parquet", workers=2),
-        Profile("bench", clients=1_000_000, days=1, months=48, file_format="parquet", workers=2),
+        Profile("mid", clients=200_000, days=1, months=48, file_format="parquet", chunk_clients=10_000, workers=2),
+        Profile("bench", clients=1_000_000, days=1, months=48, file_format="parquet", chunk_clients=10_000, workers=2),
         Profile(  # all schema versions, and all that can happen to files
             "history",
             clients=2_000,
