@@ -20,11 +20,13 @@ pytestmark = pytest.mark.integration
 
 SEED = 7
 DIRTY = Rates(
-    duplicate=0.01, key_conflict=0.004, missing=0.004, garbage=0.004, bad_date=0.003, negative=0.003, before_start=0.002, orphan=0.002, late_parent=0.5,
+    duplicate=0.01, key_conflict=0.004, missing=0.004, garbage=0.004, bad_date=0.003, negative=0.003, before_start=0.002, orphan=0.002,
+    late_parent=0.5,
     optional_missing=0.05, unit_error=0.5, transition=0.05, decomposed=0.05, injection=0.02, extreme=0.004, false_penalty=0.003,
     schedule_sum=0.1, mass_days=1,
 )  # fmt: skip
-ONE_MONTH = Profile("dirty", clients=500, months=2, days=3, last=date(2025, 6, 27), rates=DIRTY, shocks=("S1", "S6"))
+MISHAPS = FileRates(0.15, 0.1, 0.1, 0.04, 0.15, 0.3, 0.0)
+ONE_MONTH = Profile("dirty", clients=500, months=2, days=3, last=date(2025, 6, 27), rates=DIRTY, shocks=("S1", "S6"), file_format="parquet")
 ALL_VERSIONS = Profile(
     "all versions",
     clients=80,
@@ -33,7 +35,7 @@ ALL_VERSIONS = Profile(
     last=date(2025, 7, 1),
     opening=date(2023, 1, 31),
     months_apart=12,
-    rates=replace(DIRTY, daily_factor=2.0, files=FileRates(0.1, 0.1, 0.1, 0.04, 0.3, 0.3, 0.0)),
+    rates=replace(DIRTY, daily_factor=2.0, files=MISHAPS),
 )
 
 
@@ -133,7 +135,8 @@ def test_all_versions_arrive_in_one_history(all_versions: Taken) -> None:
 def test_staging_holds_what_a_clean_lender_sends_in_one_spelling(platform: Taken, tmp_path: Path) -> None:
     """The same lender without dirt and mishaps, read by hand, has the ids, money and dates that the platform ends up with."""
     profile = platform.simulation.profile
-    clean = simulate(replace(profile, rates=CLEAN), SEED, tmp_path)
+    shocks = tuple(shock for shock in profile.shocks if shock != "S6")
+    clean = simulate(replace(profile, rates=CLEAN, shocks=shocks, file_format="csv"), SEED, tmp_path)
 
     for table, key, columns in (
         ("contracts", "contract_number", ("client_id", "principal_amount", "status", "start_date")),
