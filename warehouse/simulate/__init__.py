@@ -2,6 +2,6 @@
 
 from warehouse.simulate.arrivals import read_arrivals
 from warehouse.simulate.lender import Simulation, simulate
-from warehouse.simulate.profiles import CLEAN, PROFILES, FileRates, Profile, Rates
+from warehouse.simulate.profiles import CLEAN, PLAIN, PROFILES, FileRates, Profile, ProfileError, Rates
 
-__all__ = ["CLEAN", "PROFILES", "FileRates", "Profile", "Rates", "Simulation", "read_arrivals", "simulate"]
+__all__ = ["CLEAN", "PLAIN", "PROFILES", "FileRates", "Profile", "ProfileError", "Rates", "Simulation", "read_arrivals", "simulate"]

@@ -22,7 +22,7 @@ from warehouse.simulate.dates import day
 from warehouse.simulate.draws import Floats, Ints
 from warehouse.simulate.money import Ledger, write_ledger
 from warehouse.simulate.months import Months
-from warehouse.simulate.profiles import Profile, profile_named
+from warehouse.simulate.profiles import Profile, ProfileError, profile_named
 from warehouse.simulate.truth import DEFAULT, GOOD, labels
 from warehouse.terms import DEFAULT_DPD, MATURITY_DAYS, OUTCOME_MONTHS
 
@@ -97,7 +97,7 @@ def ceiling(profile: str | Profile, seed: int, dates: Sequence[date] = (), progr
         progress: called with a line of text now and then.
 
     Raises:
-        ValueError: the profile gives clients several contracts, or has no month end with a known outcome.
+        ProfileError: the profile gives clients several contracts, or has no month end with a known outcome.
     """
     chosen, say = profile_named(profile), progress or (lambda line: None)
     days = list(dates) or _latest(chosen)
@@ -116,7 +116,7 @@ def _latest(profile: Profile) -> list[date]:
         end for end in month_ends(profile.first, profile.last) if _window_end(end) + np.timedelta64(MATURITY_DAYS, "D") <= day(profile.last)
     ]
     if not mature:
-        raise ValueError(f"profile {profile.name}: no month end has a known outcome; give it more than {OUTCOME_MONTHS + 1} months")
+        raise ProfileError(f"profile {profile.name}: no month end has a known outcome; give it more than {OUTCOME_MONTHS + 1} months")
     return mature[-1::-3][:4]
 
 

@@ -14,7 +14,7 @@ from warehouse.simulate.booking import LAG_DAYS, LAG_SHARE, booked_on, last_book
 from warehouse.simulate.dates import Days, add_months, before_tet, day, months_between, near_tet
 from warehouse.simulate.draws import Floats, Ints
 from warehouse.simulate.money import Ledger
-from warehouse.simulate.profiles import Profile
+from warehouse.simulate.profiles import Profile, ProfileError
 from warehouse.simulate.schedule import monthly
 from warehouse.simulate.statuses import events
 from warehouse.terms import OUTCOME_MONTHS
@@ -79,10 +79,10 @@ def loans_of(profile: Profile, seed: int, ledger: Ledger) -> Loans:
     """The loans that were not cancelled, with what the books say about them.
 
     Raises:
-        ValueError: the profile gives clients more than one contract.
+        ProfileError: the profile gives clients more than one contract.
     """
     if not profile.single_contract:
-        raise ValueError(f"profile {profile.name}: the ceiling is exact only for one contract a client; set single_contract")
+        raise ProfileError(f"profile {profile.name}: the ceiling is exact only for one contract a client; set single_contract")
     contracts, booked = ledger.run.contracts, booked_on(seed, ledger)
     told = events(profile, seed, ledger, last_booked_on(ledger, booked))
     ended_told = np.full(len(contracts), FOREVER)
