@@ -76,7 +76,7 @@ def test_probabilities_equal_the_sum_over_all_paths(end: date, window_end: date)
         default, good = oracle.probabilities(facts(loans, place[int(found.client[row])], np.datetime64(end, "D")), end, window_end)
         assert found.default[row] == pytest.approx(default, rel=1e-9, abs=1e-12)
         assert found.good[row] == pytest.approx(good, rel=1e-9, abs=1e-12)
-    assert found.default[chosen].max() > 0.9
+    assert found.default[chosen].max() > 0.25
     assert found.default[chosen].min() < 0.02
 
 
