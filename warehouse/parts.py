@@ -10,6 +10,18 @@ from warehouse.curated.staged import Staged
 
 ROWS_AT_ONCE = 16_000_000  # installments x dates cut at a time; only contracts x dates of them are held in the engine
 
+ROWS_OF_A_SHARE = 1_000_000  # installments whose lists are held in the engine at a time
+
+
+def shares(staged: Staged, rows_at_once: int = ROWS_OF_A_SHARE) -> int:
+    """Into how many shares the contracts of a book are cut where an engine must hold lists of their installments.
+
+    Args:
+        staged: the staging tables, of which the installments are counted.
+        rows_at_once: installments of a share.
+    """
+    return 1 + staged.installments.count().to_pyarrow().as_py() // rows_at_once
+
 
 def parts(days: Iterable[date], staged: Staged, rows_at_once: int = ROWS_AT_ONCE) -> Iterator[list[date]]:
     """Cut as-of dates into parts, oldest first, each date once; at least one date is in a part.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
+import ibis
 import ibis.expr.types as ir
 
 from warehouse.clock import as_of_dates
@@ -16,10 +17,11 @@ from warehouse.curated.allocation import allocations, settled_installments
 from warehouse.curated.contracts import original_schedules
 from warehouse.curated.eras import eras
 from warehouse.curated.keep import Keep, in_engine
-from warehouse.curated.ledger import ledger
+from warehouse.curated.ledger import ledger, ledger_shares
 from warehouse.curated.settlement import balances, fines, overdue_installments, payment_steps, settlements
 from warehouse.curated.staged import Staged
 from warehouse.curated.standings import Standings, standings
+from warehouse.parts import shares
 from warehouse.terms import Terms
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ class Books(NamedTuple):
     charges: ir.Table
 
 
-def books(staged: Staged, as_ofs: ir.Table, terms: Terms, keep: Keep = in_engine) -> Books:
+def books(staged: Staged, as_ofs: ir.Table, terms: Terms, keep: Keep = in_engine, shares: int = 1) -> Books:
     """Work out everything that several dates share.
 
     Args:
@@ -60,10 +62,12 @@ def books(staged: Staged, as_ofs: ir.Table, terms: Terms, keep: Keep = in_engine
         as_ofs: as_of_on, known_until: every date of which positions will be asked.
         terms: what the lender sets about its definitions.
         keep: what to do with a step that several others read.
+        shares: into how many shares of the contracts the allocation is cut; a list per contract is what the engine cannot put on disk.
     """
     all_eras = keep(eras(staged, as_ofs))
     held = ledger(staged, all_eras, keep)
-    allocated = keep(allocations(held, terms))
+    held = held._replace(cancelled=keep(held.cancelled), charges=keep(held.charges))
+    allocated = ibis.union(*(keep(allocations(share, terms)) for share in ledger_shares(held, shares)))
     schedule = keep(settled_installments(held, allocated, terms))
     settled = keep(settlements(schedule, allocated))
     originals = keep(original_schedules(staged.installments))
@@ -75,8 +79,8 @@ def books(staged: Staged, as_ofs: ir.Table, terms: Terms, keep: Keep = in_engine
         steps=keep(payment_steps(schedule, allocated)),
         balances=keep(balances(allocated)),
         standings=standings(staged, all_eras, settled, originals, as_ofs, terms, keep),
-        cancelled=keep(held.cancelled),
-        charges=keep(held.charges),
+        cancelled=held.cancelled,
+        charges=held.charges,
     )
 
 
@@ -110,7 +114,7 @@ def open_books(candidate: "Candidate", staged: Staged, days: Collection[date], t
         days: every date of which positions will be asked.
         terms: what the lender sets about its definitions.
     """
-    made = books(staged, as_of_dates(days, terms.time_zone), terms)
+    made = books(staged, as_of_dates(days, terms.time_zone), terms, shares=shares(staged))
     return OpenBooks(_identity(candidate), frozenset(days), staged, made)
 
 

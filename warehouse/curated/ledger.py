@@ -45,6 +45,14 @@ def ledger(staged: Staged, eras: ir.Table, keep: Callable[[ir.Table], ir.Table])
     return Ledger(schedule, keep(_placed(paying, schedule)), cancelled, _charges(staged.penalties, schedule, eras))
 
 
+def ledger_shares(whole: Ledger, count: int) -> list[Ledger]:
+    """Cut a ledger into shares of its contracts; the tables of a share hold all rows of its contracts."""
+    if count == 1:
+        return [whole]
+    mine = [(_.contract_number.hash() % count + count) % count == number for number in range(count)]
+    return [Ledger(*(table.filter(condition) for table in whole)) for condition in mine]
+
+
 def _at_eras(versions: ir.Table, eras: ir.Table) -> ir.Table:
     """Rows held at the last date of each era of their contract."""
     return versions.join(eras.drop("from_on"), "contract_number").filter(lambda row: is_current(row, row.known_until)).filter(~_.is_deleted)
