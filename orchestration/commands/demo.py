@@ -79,7 +79,7 @@ def deliveries(out: Path, profile: str, seed: int) -> list[tuple[date, Path]]:
     from warehouse.simulate import read_arrivals, simulate
 
     home = out / f"{profile}_{seed}"
-    if not (home / "delivery").is_dir():
+    if not (home / "delivery" / "arrivals.csv").exists():
         simulate(profile, seed, home)
     return read_arrivals(home / "delivery")
 

@@ -106,11 +106,6 @@ class DeliveryFiles:
         parts = [_ledger(path, pa.concat_tables(self._dirty[path])) for path in sorted(self._dirty)]
         return pa.concat_tables([LEDGER_SCHEMA.empty_table(), *parts])
 
-    def abandon(self) -> None:
-        """Give up after an error: let go of the open files."""
-        for file in self._files.values():
-            file.close()
-
     def _file(self, path: Path, part: Part) -> CsvFile | ParquetFile:
         if path not in self._files:
             is_csv = self._profile.file_format == "csv"

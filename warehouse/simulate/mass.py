@@ -22,9 +22,9 @@ def mass_defects(profile: Profile, seed: int, repayments: pa.Table) -> list[tupl
     """Which delivered repayments each fault breaks."""
     when, entity = days(repayments["_day"].to_numpy()), repayments["_entity"].to_numpy()
     dateless = np.zeros(len(when), dtype=bool)
-    for day_, macro in _regions_without_dates(profile, seed):
-        dateless |= (when == day_) & (repayments["_macro"].to_numpy() == macro)
-    wrong_days = [day_ for day_ in business_days(profile)[1:-1] if in_force(profile.shocks, "S6", day_)]
+    for when_lost, macro in _regions_without_dates(profile, seed):
+        dateless |= (when == when_lost) & (repayments["_macro"].to_numpy() == macro)
+    wrong_days = [wrong for wrong in business_days(profile)[1:-1] if in_force(profile.shocks, "S6", wrong)]
     in_thousands = np.isin(when, np.array(wrong_days, dtype="datetime64[D]")) & (channels(seed, entity // ENTITIES) == WRONG_CHANNEL)
     return [(NO_DATES_IN_REGION, dateless), (THOUSANDS, in_thousands & ~dateless)]
 

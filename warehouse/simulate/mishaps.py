@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow.parquet as pq
 
-from warehouse.simulate.catalog import KEYS
+from warehouse.simulate.catalog import KEYS, LATE_PARENT
 from warehouse.simulate.draws import Draws
 from warehouse.simulate.profiles import FileRates
 
@@ -95,17 +95,15 @@ class Mishaps:
     def _repeat(self, name: str, path: Path, follower: str) -> None:
         """The same bytes with the next delivery, unless that has news of one of the rows."""
         original = self._folder / follower / path.name
-        if not path.stem or (original.exists() and _keys(path) & _keys(original)):
+        if not original.parent.exists() or (original.exists() and _keys(path) & _keys(original)):
             return
-        copy = self._folder / follower / f"{path.stem}_2{path.suffix}"
-        if not copy.parent.exists():
-            return
+        copy = original.with_stem(f"{path.stem}_2")
         shutil.copyfile(path, copy)
         self._note(follower, f"{copy.name} is {path.name} of {name} again")
-        stays = ("quarantined", "parked")
-        for entry in [entry for entry in self.entries if (entry["folder"], entry["file"]) == (name, path.name) and entry["line"] != 1]:
-            is_judged = entry["expected_disposition"] in stays and entry["defect_id"] != "D10"
-            judged: Entry = {} if is_judged else {"expected_rule": "duplicate", "expected_disposition": "duplicate"}
+        of_rows = [entry for entry in self.entries if (entry["folder"], entry["file"]) == (name, path.name) and entry["key"]]
+        for entry in of_rows:  # what was accepted, or waited for a parent, has come by now; what was refused is refused again
+            is_refused = entry["expected_disposition"] in ("quarantined", "parked") and entry["defect_id"] != LATE_PARENT.id
+            judged: Entry = {} if is_refused else {"expected_rule": "duplicate", "expected_disposition": "duplicate"}
             self.entries.append(entry | {"business_date": follower, "folder": follower, "file": copy.name} | judged)
 
     def _damage(self, name: str, path: Path) -> None:
