@@ -52,10 +52,10 @@ def break_rows(profile: Profile, seed: int, table: str, clean: pa.Table) -> pa.T
         moved[chosen] |= defect.mode == "again"
         dropped[chosen] = defect.mode == "instead"
     dropped |= moved & is_followed(clean["_entity"].to_numpy() // PER_KEY.get(table, 1), when, follows)
-    parts[0] = spelled(table, replaced(clean, {"_day": pa.array(np.where(moved, follows, when))})).filter(pa.array(~dropped))
-    places[0] = places[0][~dropped]
+    parts[0] = spelled(table, replaced(clean, {"_day": pa.array(np.where(moved, follows, when))}))
     order = np.argsort(np.concatenate(places), kind="stable")
-    return pa.concat_tables(parts).take(pa.array(order))
+    is_kept = np.concatenate([~dropped, np.ones(len(order) - len(clean), dtype=bool)])
+    return pa.concat_tables(parts).take(pa.array(order[is_kept[order]]))
 
 
 def _kinds(profile: Profile, seed: int, table: str, clean: pa.Table, kinds: list[Defect]) -> Ints:
