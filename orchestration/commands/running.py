@@ -62,7 +62,7 @@ def simulate(arguments: argparse.Namespace, settings: Settings) -> int:
     print(result.card)
     result.card.check()
     if result.profile.single_contract:
-        print(ceiling(result.profile, arguments.seed, progress=_progress))
+        print(ceiling(result.profile, arguments.seed, out=result.truth / "ceiling.parquet", progress=_progress))
     return 0
 
 

@@ -95,6 +95,8 @@ def test_the_ceiling_is_calibrated_overall_and_in_every_tenth(rows) -> None:
 
     assert deviation(default, rows.default, rows.client) < 3.5
     assert deviation(good, rows.good, rows.client) < 3.5
+    assert deviation(default, rows.true_default, rows.client) < 3.5
+    assert deviation(good, rows.true_good, rows.client) < 3.5
     for part in np.array_split(np.argsort(rows.default), 5):
         assert deviation(default[part], rows.default[part], rows.client[part]) < 4.5
     for unpaid in (0, 1, 2):
@@ -105,7 +107,7 @@ def test_the_ceiling_is_calibrated_overall_and_in_every_tenth(rows) -> None:
 def test_the_ceiling_is_above_plain_counts_and_leaves_room() -> None:
     found = ceiling(BOOK, SEED, DATES)
 
-    assert found.best.auc > found.plain.auc
+    assert found.hidden.auc > found.best.auc > found.plain.auc
     assert 0.70 < found.plain_share < 1.0
     assert abs(found.default_ratio - found.expected_ratio) < 4 * found.default_error
     assert "share of the possible Gini" in str(found)

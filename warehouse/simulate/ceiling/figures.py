@@ -6,24 +6,29 @@ Only clients with one contract each can be summed over exactly. A model that bea
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from warehouse.clock import add_months, month_end, month_ends
 from warehouse.simulate.ceiling.chances import Chances
 from warehouse.simulate.ceiling.counts import counts, fitted_scores, unpaid
 from warehouse.simulate.ceiling.loans import Loans, loans_of
-from warehouse.simulate.ceiling.outlook import Window, outlook
+from warehouse.simulate.ceiling.outlook import Outlook, Window, outlook, true_outlook
 from warehouse.simulate.ceiling.posterior import BAD, Filter
 from warehouse.simulate.ceiling.seen import Seen, seen_on
-from warehouse.simulate.dates import day
+from warehouse.simulate.dates import Days, day
 from warehouse.simulate.draws import Floats, Ints
 from warehouse.simulate.money import Ledger, write_ledger
 from warehouse.simulate.months import Months
 from warehouse.simulate.profiles import Profile, ProfileError, profile_named
+from warehouse.simulate.rows import client_ids
 from warehouse.simulate.truth import DEFAULT, GOOD, labels
+from warehouse.simulate.truth_rows import OUTCOMES
 from warehouse.terms import DEFAULT_DPD, MATURITY_DAYS, OUTCOME_MONTHS
 
 Flags = npt.NDArray[np.bool_]
@@ -53,6 +58,7 @@ class Ceiling:
         default_ratio: share of them that defaulted.
         expected_ratio: mean probability of default given what was known; equals default_ratio within default_error.
         default_error: standard error of the difference, clients taken as clusters.
+        hidden: of the true probability, by all that is hidden; nobody can know it.
         best: of the exact posterior.
         plain: of a logistic regression on eight counts.
     """
@@ -61,6 +67,7 @@ class Ceiling:
     default_ratio: float
     expected_ratio: float
     default_error: float
+    hidden: Ranking
     best: Ranking
     plain: Ranking
 
@@ -80,20 +87,27 @@ class Ceiling:
             f"  {'defaults, observed':<32} {self.default_ratio:>12.4f}",
             f"  {'defaults, expected':<32} {self.expected_ratio:>12.4f}   standard error {self.default_error:.4f}",
         ]
-        for name, ranking in (("ceiling", self.best), ("eight counts", self.plain)):
+        for name, ranking in (("hidden truth", self.hidden), ("ceiling", self.best), ("eight counts", self.plain)):
             figures = f"AUC {ranking.auc:.4f} (error {ranking.auc_error:.4f}), Gini {ranking.gini:.4f}, KS {ranking.ks:.4f}"
             lines.append(f"  {name:<32} {figures}")
         lines.append(f"  {'share of the possible Gini':<32} {self.plain_share:>12.3f}   by the eight counts")
         return "\n".join(lines)
 
 
-def ceiling(profile: str | Profile, seed: int, dates: Sequence[date] = (), progress: Callable[[str], None] | None = None) -> Ceiling:
+def ceiling(
+    profile: str | Profile,
+    seed: int,
+    dates: Sequence[date] = (),
+    out: Path | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Ceiling:
     """Compute the ceiling of a profile.
 
     Args:
         profile: with single_contract.
         seed: of the lender.
         dates: month ends to predict at; none: four of the latest whose outcomes are known, three months apart.
+        out: Parquet file for the probabilities of every client and date.
         progress: called with a line of text now and then.
 
     Raises:
@@ -108,6 +122,8 @@ def ceiling(profile: str | Profile, seed: int, dates: Sequence[date] = (), progr
         parts.append(predicted(chosen, seed, ledger, days))
         say(f"ceiling: {number[-1]:,} of {chosen.clients:,} clients")
     rows = Predicted(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    if out is not None:
+        pq.write_table(_table(rows), out)
     return _figures(rows)
 
 
@@ -125,13 +141,33 @@ def _window_end(end: date) -> np.datetime64:
 
 
 class Predicted(NamedTuple):
-    """One row a client and as-of date: client number, probability of default and of staying good, what came, and the counts."""
+    """One row a client and as-of date.
+
+    Default and good are probabilities given what was known, the true ones given all that is hidden; counts as in COUNTS.
+    """
 
     client: Ints
+    as_of_on: Days
     default: Floats
     good: Floats
+    true_default: Floats
+    true_good: Floats
     outcome: Ints
     counts: Floats
+
+
+def _table(rows: Predicted) -> pa.Table:
+    """The truth table ceiling: one row a client and as-of date."""
+    columns = {
+        "client_id": client_ids(rows.client),
+        "as_of_on": pa.array(rows.as_of_on),
+        "default_probability": rows.default,
+        "good_probability": rows.good,
+        "true_default_probability": rows.true_default,
+        "true_good_probability": rows.true_good,
+        "outcome": pa.array(OUTCOMES).take(pa.array(rows.outcome)),
+    }
+    return pa.table(columns).sort_by([("client_id", "ascending"), ("as_of_on", "ascending")])
 
 
 def predicted(profile: Profile, seed: int, ledger: Ledger, dates: Sequence[date]) -> Predicted:
@@ -143,18 +179,22 @@ def predicted(profile: Profile, seed: int, ledger: Ledger, dates: Sequence[date]
         window = Window(day(end), _window_end(end), month, month + OUTCOME_MONTHS)
         seen = seen_on(loans, window.when)
         inside = np.flatnonzero(_population(loans, seen, window.when, month))
-        default, good = _probabilities(loans, seen, window, chances)
+        ahead = outlook(loans, window, chances)
+        default, good = _probabilities(loans, seen, window, chances, ahead)
+        true_default, true_good = true_outlook(ledger, loans, window, ahead)
         scope = np.zeros(len(ledger.run.contracts), dtype=bool)
         scope[loans.contract[inside]] = True
         outcome = labels(ledger, scope, window.when, window.ends_on)[loans.client[inside]]
         number, plain = ledger.run.clients.number[loans.client[inside]], counts(loans, seen, window.when, month)[inside]
-        parts.append(Predicted(number, default[inside], good[inside], outcome, plain))
+        default, good, true_default, true_good = (one[inside] for one in (default, good, true_default, true_good))
+        as_of_on = np.full(len(inside), window.when)
+        parts.append(Predicted(number, as_of_on, default, good, true_default, true_good, outcome, plain))
     return Predicted(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _probabilities(loans: Loans, seen: Seen, window: Window, chances: Chances) -> tuple[Floats, Floats]:
+def _probabilities(loans: Loans, seen: Seen, window: Window, chances: Chances, ahead: Outlook) -> tuple[Floats, Floats]:
     """Probability of default and of staying good of each loan; not a number where what was seen is impossible or yet to come."""
-    belief, ahead = Filter(loans, seen, window.when, chances).run(window.month), outlook(loans, window, chances)
+    belief = Filter(loans, seen, window.when, chances).run(window.month)
     running, stained = belief.running[..., : BAD + 1], belief.stained[..., : BAD + 1]
     total = (running + stained).sum(axis=(1, 2, 3)) + belief.over + belief.fraud
     default = ((running + stained) * ahead.default).sum(axis=(1, 2, 3)) + belief.fraud
@@ -183,6 +223,7 @@ def _figures(rows: Predicted) -> Ceiling:
     is_known = np.isin(rows.outcome, (GOOD, DEFAULT))
     is_fitted = rows.client % 2 == 0
     odds = rows.default / np.maximum(rows.default + rows.good, 1e-300)
+    true_odds = rows.true_default / np.maximum(rows.true_default + rows.true_good, 1e-300)
     plain = fitted_scores(rows.counts, rows.outcome == DEFAULT, is_fitted & is_known)
     shown, both = ~is_fitted, ~is_fitted & is_known
     is_default = (rows.outcome == DEFAULT)[shown]
@@ -194,6 +235,7 @@ def _figures(rows: Predicted) -> Ceiling:
         default_ratio=float(is_default.mean()),
         expected_ratio=float(rows.default[shown].mean()),
         default_error=error,
+        hidden=ranking(true_odds[both], (rows.outcome == DEFAULT)[both]),
         best=ranking(odds[both], (rows.outcome == DEFAULT)[both]),
         plain=ranking(plain[both], (rows.outcome == DEFAULT)[both]),
     )

@@ -9,13 +9,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from warehouse.simulate import behaviour
+from warehouse.simulate import behaviour, book
 from warehouse.simulate.behaviour import LATE, MISSED, ON_TIME
 from warehouse.simulate.ceiling.chances import Chances
 from warehouse.simulate.ceiling.loans import FOREVER, Loans
 from warehouse.simulate.ceiling.posterior import BAD, CLEAR, CLEAR_LATE, LATE_RANGE
+from warehouse.simulate.ceiling.seen import event_of
 from warehouse.simulate.dates import Days
 from warehouse.simulate.draws import Floats
+from warehouse.simulate.money import Ledger
 from warehouse.terms import DEFAULT_DPD, INDETERMINATE_DPD
 
 PLACES = BAD + 1  # who is further behind has defaulted
@@ -47,6 +49,33 @@ def outlook(loans: Loans, window: Window, chances: Chances) -> Outlook:
         moves = chances.moves(month)
         held = Outlook(*(np.einsum("nkij,nkjb->nkib", moves, one) for one in before))
     return held
+
+
+def true_outlook(ledger: Ledger, loans: Loans, window: Window, ahead: Outlook) -> tuple[Floats, Floats]:
+    """Probabilities of default and of staying good for somebody who knows the hidden class, state and what is on its way to the books."""
+    rows, contracts, position = ledger.installments, ledger.run.contracts, window.month - loans.start_month
+    settled_on = rows.settled_on
+    loan = np.full(len(contracts), -1)
+    loan[loans.contract] = np.arange(len(loans))
+    mine = np.flatnonzero((loan[rows.contract] >= 0) & ~np.isnat(settled_on))
+    mine = mine[settled_on[mine] != contracts.ended_on[rows.contract[mine]]]  # the last one and early settlements are judged by the end
+    month, _ = event_of(loans, loan[rows.contract[mine]], rows.number[mine], settled_on[mine])
+    paid = np.bincount(loan[rows.contract[mine[month <= window.month]]], minlength=len(loans))
+    behind = np.clip(position - paid, 0, BAD - 1)
+    place = np.where(behind > 0, behind + 1, CLEAR)
+    theta = np.searchsorted(behaviour.THETA, ledger.run.clients.theta[loans.client])
+    state = np.maximum(ledger.run.states[loans.client, window.month], 0)
+    index = (np.arange(len(loans)), theta, state, place)
+    ends = contracts.ended_on[loans.contract] <= _last_payment(loans, window.month)
+    is_over = ends & np.isin(contracts.ended[loans.contract], (book.PAID, book.SETTLED))
+    is_fraud = contracts.is_fraud[loans.contract]
+    default = np.where(is_over, 0.0, np.where(is_fraud, 1.0, ahead.default[index]))
+    return default, np.where(is_over, 1.0, np.where(is_fraud, 0.0, ahead.good[index]))
+
+
+def _last_payment(loans: Loans, month: int) -> Days:
+    """Last day on which money of a month's event can come."""
+    return loans.due[:, month] + np.timedelta64(behaviour.LATE_DAYS, "D")
 
 
 def _limit(loans: Loans, month: int, behind: int, window: Window) -> Days:

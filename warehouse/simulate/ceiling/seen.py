@@ -46,7 +46,7 @@ def seen_on(loans: Loans, when: np.datetime64) -> Seen:
     longest = int(loans.tenor.max(initial=1))
     visible = np.flatnonzero((receipts.paid_on <= when) & (receipts.booked_on <= when))
     loan, number, paid_on = receipts.loan[visible], receipts.number[visible], receipts.paid_on[visible]
-    month, offset = _event(loans, loan, number, paid_on)
+    month, offset = event_of(loans, loan, number, paid_on)
     rest = receipts.is_rest[visible]
     shape = (count, longest + 1)
     seen_month, seen_offset, settled_on = np.full(shape, UNSEEN), np.zeros(shape, dtype=np.int64), np.full(shape, NEVER)
@@ -62,7 +62,7 @@ def _flags(shape: tuple[int, int], loan: Ints, month: Ints) -> Flags:
     return flags
 
 
-def _event(loans: Loans, loan: Ints, number: Ints, paid_on: Days) -> tuple[Ints, Ints]:
+def event_of(loans: Loans, loan: Ints, number: Ints, paid_on: Days) -> tuple[Ints, Ints]:
     """Month that each receipt belongs to, and its day relative to the due date there."""
     own = loans.start_month[loan] + number
     calendar = paid_on.astype("datetime64[M]").astype(np.int64) - loans.due[loan, own].astype("datetime64[M]").astype(np.int64) + own
