@@ -21,7 +21,7 @@ from tests.benchmarks.page import page
 from tests.benchmarks.report import Report, Section, Step
 from tests.benchmarks.sizes import SIZES, sizes_of
 
-STAGES = ("simulate", "retrieval", "online", "ingest", "build", "daily", "snapshot", "score")
+STAGES = ("simulate", "ingest", "build", "daily", "snapshot", "score", "online", "retrieval")
 NEEDS_BOOK = {"ingest", "build", "daily", "snapshot", "score"}
 DOCS = ROOT / "docs"
 
@@ -71,12 +71,12 @@ def run(bench: Bench, stages: Sequence[str]) -> list[Section]:
     sections = []
     if "simulate" in stages:
         sections.append(generating.stage(bench))
-    if "retrieval" in stages:
-        sections.append(retrieval.stage(bench))
-    if "online" in stages:
-        sections += online.stages(bench)
     if NEEDS_BOOK & set(stages):
         sections += run_book(bench, stages)
+    if "online" in stages:
+        sections += online.stages(bench)
+    if "retrieval" in stages:
+        sections.append(retrieval.stage(bench))
     return sections
 
 
