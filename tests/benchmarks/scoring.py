@@ -42,7 +42,7 @@ def stage(bench: Bench, home: Path | None) -> Section:
     steps.append(online)
     if not online.is_done:
         return Section("POST /score", HOW, tuple(steps), tuple(claims({}, online)))
-    trained = bench.step("train and promote", train, home=home)
+    trained = bench.step("train and promote", train, bench.sizes.build_seconds, home=home)
     steps.append(trained)
     if not trained.is_done:
         steps.append(bench.step("write a random model instead", random_model, home=home, seed=bench.seed))
