@@ -66,21 +66,25 @@ def books(staged: Staged, as_ofs: ir.Table, terms: Terms, keep: Keep = in_engine
     """
     all_eras = keep(eras(staged, as_ofs))
     held = ledger(staged, all_eras, keep)
-    held = held._replace(cancelled=keep(held.cancelled), charges=keep(held.charges))
-    allocated = ibis.union(*(keep(allocations(share, terms)) for share in ledger_shares(held, shares)))
+    cancelled, charges = keep(held.cancelled), keep(held.charges)
+    cut = ledger_shares(held._replace(cancelled=cancelled, charges=charges), shares)
+    allocated = ibis.union(*(keep(allocations(share, terms)) for share in cut))
     schedule = keep(settled_installments(held, allocated, terms))
+    del held, cut  # the engine forgets what nothing refers to
+    steps, overdue, fined = keep(payment_steps(schedule, allocated)), keep(overdue_installments(schedule)), keep(fines(schedule))
     settled = keep(settlements(schedule, allocated))
+    del schedule
     originals = keep(original_schedules(staged.installments))
     return Books(
         eras=all_eras,
-        overdue=keep(overdue_installments(schedule)),
-        fines=keep(fines(schedule)),
+        overdue=overdue,
+        fines=fined,
         allocated=allocated,
-        steps=keep(payment_steps(schedule, allocated)),
+        steps=steps,
         balances=keep(balances(allocated)),
         standings=standings(staged, all_eras, settled, originals, as_ofs, terms, keep),
-        cancelled=held.cancelled,
-        charges=held.charges,
+        cancelled=cancelled,
+        charges=charges,
     )
 
 
