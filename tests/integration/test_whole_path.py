@@ -1,5 +1,6 @@
 """Two hundred generated clients through the commands: killed builds, a build again, a backfill, online features, a rollback."""
 
+import csv
 import json
 import os
 import random
@@ -108,8 +109,14 @@ def test_online_follows_a_new_delivery_and_a_rollback(ingested, lender):
 
 
 def test_names_of_people_stay_in_raw_and_staging(ingested, lender):
-    names = {line.split(",")[1].strip('"') for line in (lender.deliveries[0][1] / "clients.csv").read_text().splitlines()[1:]}
-    planted = [name.encode() for name in sorted(names) if " " in name][:50]
+    with (lender.deliveries[0][1] / "clients.csv").open(encoding="utf-8", newline="") as text:
+        names = {row["given_name"] for row in csv.DictReader(text)}
+    planted = [
+        spelled
+        for name in sorted(names)
+        if " " in name and not name.isascii()
+        for spelled in (name.encode(), json.dumps(name)[1:-1].encode())
+    ]
     assert planted
     shown = [ingested / "dagster", ingested / "logs", ingested / "mlflow.db", ingested / "online.db", ingested / "reports"]
     files = [file for place in shown for file in ([place] if place.is_file() else place.rglob("*")) if file.is_file()]
