@@ -105,7 +105,7 @@ def test_the_ceiling_is_calibrated_overall_and_in_every_tenth(rows) -> None:
 
 
 def test_the_ceiling_is_above_plain_counts_and_leaves_room() -> None:
-    found = ceiling(BOOK, SEED, DATES)
+    found = ceiling(replace(BOOK, clients=3_000), SEED, DATES)
 
     assert found.hidden.auc > found.best.auc > found.plain.auc
     assert 0.70 < found.plain_share < 1.0

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from warehouse.simulate.catalog import DEFECTS, ELSEWHERE, Defect
 from warehouse.simulate.profiles import FileRates, Rates
-from warehouse.simulate.shocks import SHOCKS
+from warehouse.simulate.shocks import FOREVER, SHOCKS, Shock
 from warehouse.simulate.versions import VERSIONS
 
 BEGIN, END = "<!-- table {name}, written by `make docs` -->", "<!-- end of table {name} -->"
@@ -21,7 +21,7 @@ def with_tables(page: str) -> str:
     Raises:
         ValueError: a table has no place in the page.
     """
-    for name, lines in (("versions", _versions()), ("defects", _defects()), ("mishaps", _mishaps())):
+    for name, lines in (("versions", _versions()), ("defects", _defects()), ("mishaps", _mishaps()), ("shocks", _shocks())):
         begin, end = BEGIN.format(name=name), END.format(name=name)
         if begin not in page or end not in page:
             raise ValueError(f"the page has no place for table {name}; write {begin} and {end} where it belongs")
@@ -59,6 +59,14 @@ def _rate(defect: Defect) -> str:
         return f"{SHOCKS[defect.id].begins} to {SHOCKS[defect.id].ends}, if the profile has the shock"
     rate = getattr(Rates(), defect.rate)
     return "days as the profile says" if isinstance(rate, int) else f"{rate * 100:g} %"
+
+
+def _shocks() -> list[str]:
+    def until(shock: Shock) -> str:
+        return "" if shock.ends == FOREVER else shock.ends.isoformat()
+
+    rows = [f"| {shock.id} | {shock.what} | {shock.begins} | {until(shock)} |" for shock in SHOCKS.values()]
+    return ["| Id | What | From | Until |", "|---|---|---|---|", *rows]
 
 
 def _mishaps() -> list[str]:

@@ -67,9 +67,9 @@ def compute(profile: Profile, seed: int, first: int) -> Chunk:
     number = np.arange(first, min(first + profile.chunk_clients, profile.clients + 1))
     ledger = write_ledger(profile, seed, Months(profile, seed, number).run())
     found = outcomes(profile, ledger)
-    truth = truth_rows.tables(profile, seed, ledger, found)
     booked = booking.booked_on(seed, ledger)
     events = statuses.events(profile, seed, ledger, booking.last_booked_on(ledger, booked))
+    truth = truth_rows.tables(profile, seed, ledger, booked, events, found)
     clean = delivered_rows(profile, seed, ledger, booked, events)
     dirty = {table: break_rows(profile, seed, table, rows) for table, rows in clean.items()}
     parts = [part for table, rows in dirty.items() for part in split(profile, table, rows, KEYS[table])]

@@ -4,24 +4,37 @@ import numpy as np
 import pyarrow as pa
 
 from warehouse.simulate import behaviour, geography, people
-from warehouse.simulate.dates import day
+from warehouse.simulate.dates import Days, day
 from warehouse.simulate.money import Ledger
 from warehouse.simulate.profiles import Profile
 from warehouse.simulate.rows import client_ids, contract_numbers, installment_ids
+from warehouse.simulate.statuses import Events
 from warehouse.simulate.truth import IMMATURE, Outcomes
+from warehouse.terms import STATUSES
 
 OUTCOMES = ("good", "indeterminate", "default", "immature")
 ENDS = ("open", "paid", "settled", "written_off", "sold", "cancelled")
 
 
-def tables(profile: Profile, seed: int, ledger: Ledger, found: Outcomes) -> dict[str, pa.Table]:
-    """Truth of one chunk, by file name, in the order of clients."""
+def tables(profile: Profile, seed: int, ledger: Ledger, booked: Days, events: Events, found: Outcomes) -> dict[str, pa.Table]:
+    """Truth of one chunk, by file name, in the order of clients.
+
+    Args:
+        profile: calendar.
+        seed: seed of the lender.
+        ledger: what happened.
+        booked: day on which each repayment was booked.
+        events: status events and when they were told.
+        found: outcomes of the month ends.
+    """
     return {
         "clients": _clients(profile, seed, ledger),
         "rejected": _rejected(profile, ledger),
         "client_months": _client_months(ledger, found),
         "contracts": _contracts(profile, ledger),
+        "contract_statuses": _statuses(ledger, events),
         "installments": _installments(ledger),
+        "repayments": _repayments(ledger, booked),
     }
 
 
@@ -90,6 +103,35 @@ def _contracts(profile: Profile, ledger: Ledger) -> pa.Table:
             "is_refinancing": contracts.is_refinancing,
             "pays_by_contract": contracts.by_contract,
             "has_history": contracts.has_history,
+        }
+    )
+
+
+def _statuses(ledger: Ledger, events: Events) -> pa.Table:
+    """Status events with both clocks: when they happened, and when the lender told of them."""
+    return pa.table(
+        {
+            "contract_number": contract_numbers(ledger.run.contracts.number[events.contract]),
+            "status": pa.array(STATUSES).take(pa.array(events.status)),
+            "happened_on": pa.array(events.happened_on),
+            "told_on": pa.array(events.told_on),
+        }
+    )
+
+
+def _repayments(ledger: Ledger, booked: Days) -> pa.Table:
+    """Money with both clocks: when it was paid, and when it was booked; the number is the last part of the repayment's id."""
+    money, named = ledger.money, ledger.money.installment >= 0
+    number = ledger.installments.number[np.maximum(money.installment, 0)]
+    return pa.table(
+        {
+            "contract_number": contract_numbers(ledger.run.contracts.number[money.contract]),
+            "repayment_number": money.number,
+            "installment_number": pa.array(number, mask=~named),
+            "paid_on": pa.array(money.paid_on),
+            "booked_on": pa.array(booked),
+            "amount": money.amount,
+            "reverses_repayment_number": pa.array(money.reverses, mask=money.reverses == 0),
         }
     )
 

@@ -9,7 +9,7 @@ from warehouse.simulate.draws import Floats
 
 Flags = npt.NDArray[np.bool_]
 COUNTS = (
-    "due_count",
+    "left_count",
     "late_ratio_lifetime",
     "late_ratio_3m",
     "is_last_late",
@@ -49,7 +49,7 @@ def counts(loans: Loans, seen: Seen, when: np.datetime64, month: int) -> Floats:
     owed = unpaid(loans, seen, when, month).sum(axis=1)
     due_count, recent = due.sum(axis=1), (due & (age < 3)).sum(axis=1)
     columns = (
-        due_count,
+        loans.tenor - due_count,
         late.sum(axis=1) / np.maximum(due_count, 1),
         (late & (age < 3)).sum(axis=1) / np.maximum(recent, 1),
         (late & (age < 1)).sum(axis=1),
