@@ -8,7 +8,7 @@ from tests.conftest import stored
 from tests.strategies import calendar, ledger
 from tests.warehouse.staging_rows import TERMS, at, by, contract, installment, repayment, staged
 from warehouse.clock import as_of_dates, end_of_day
-from warehouse.curated.eras import era_dates, eras
+from warehouse.curated.eras import eras
 from warehouse.curated.positions import positions
 from warehouse.curated.staged import Staged
 
@@ -80,10 +80,9 @@ def test_a_payment_known_after_the_next_asked_date_begins_an_era():
         installments=[installment(1, "2024-01-31")],
         repayments=[repayment("P1", "2024-01-20", 600_000), repayment("P2", "2024-01-10", 600_000, on="2024-02-05")],
     )
-    as_ofs = as_of_dates(days, TERMS.time_zone)
-    found = eras(rows, as_ofs)
-    assert sorted((row["from_on"], row["era_on"]) for row in found.to_pyarrow().to_pylist()) == [(days[0], days[0]), (days[1], days[2])]
-    assert len(era_dates(found, as_ofs).to_pyarrow()) == 3
+    found = eras(rows, as_of_dates(days, TERMS.time_zone)).to_pyarrow().to_pylist()
+    assert sorted((row["from_on"], row["era_on"]) for row in found) == [(days[0], days[0]), (days[1], days[2])]
+    assert sorted(day for day in days for row in found if row["from_on"] <= day <= row["era_on"]) == days  # each date is in one era
     # P2 comes first in the order of payment once it is known, so P1 overflows.
     split = by(at(rows, "2024-01-31", "2024-02-29").repayments, "as_of_on", "repayment_id", "allocation_number")
     assert split["2024-01-31", "P1", 1]["allocated_amount"] == 600_000

@@ -70,17 +70,6 @@ def stretches(starts: ir.Table, as_ofs: ir.Table) -> ir.Table:
     return bounded.cross_join(last).select("contract_number", "from_on", to_on=ibis.coalesce(_.before_on, _.last_on))
 
 
-def era_dates(all_eras: ir.Table, as_ofs: ir.Table) -> ir.Table:
-    """Give every asked date the era of each contract.
-
-    Grain: one row per (as_of_on, contract_number).
-    """
-    dates = as_ofs.select("as_of_on")
-    return all_eras.join(dates, (all_eras.from_on <= dates.as_of_on) & (dates.as_of_on <= all_eras.era_on)).select(
-        "as_of_on", "contract_number", "era_on"
-    )
-
-
 def _breaks(staged: Staged, as_ofs: ir.Table) -> ir.Table:
     """First asked dates on which the ledger of a contract is no mere continuation of the asked date before."""
     schedule = _facts(schedule_versions(staged.installments), "installment_id", event="business_date")
