@@ -19,13 +19,15 @@ from serving.auth import new_key
 from warehouse.settings import Settings
 
 PORTFOLIO = """
-select region_name as region, sum(open_contract_count) as open_contracts,
+select coalesce(above.region_name, portfolio.region_name) as region, sum(open_contract_count) as open_contracts,
        cast(sum(outstanding_principal_amount) / 1e6 as bigint) as outstanding_million,
        sum(par30_amount) / nullif(sum(outstanding_principal_amount), 0) as par30_ratio,
        sum(late_count) / nullif(sum(installments_due_count), 0) as late_ratio
-from marts.portfolio_by_region_month
+from marts.portfolio_by_region_month portfolio
+left join curated.dim_region province on province.region_id = portfolio.region_id and province.is_current
+left join curated.dim_region above on above.region_id = province.parent_region_id and above.is_current
 where month_on = (select max(month_on) from marts.portfolio_by_region_month where is_complete_month)
-group by region_name order by region_name
+group by region order by region
 """
 RISK = """
 select grade, count(*) as clients, avg(probability) as mean_probability,
