@@ -1,6 +1,6 @@
-"""The catalog of dirty rows: what is done to which rows, how often, and what a platform must do with each (CONTRACT.md, section A).
+"""The catalog of dirty rows: what is done to which rows, how often, and what a platform must do with each.
 
-Expectations are written here by the contract's text, never by asking the platform; docs/simulator.md is made from this list.
+Expectations are written here by the rules of the source contract, never by asking the platform; docs/simulator.md is made from this list.
 """
 
 from typing import Literal, NamedTuple
@@ -30,7 +30,7 @@ class Defect(NamedTuple):
     """One kind of dirty row.
 
     Attributes:
-        id: of DOMAIN.md's catalog.
+        id: D01 to D20; S6 for a shock of that name.
         table: table of the rows.
         rate: name of its share of rows in Rates.
         column: broken column; empty where the row as a whole is dirty.
