@@ -1,7 +1,8 @@
 """Status events of contracts as known at a date: those delivered as history, and those that follow from contract rows.
 
-A contract row says which status the contract has, not when it began. The rules that date it are in docs/lending-terms.md; one a newcomer would
-miss is that a status without a date of its own is dated by the settlement of the last installment, which a later known payment can move.
+A contract row says which status the contract has, not when it began. The rules that date it are in docs/lending-terms.md; the one that a
+newcomer would miss: a status without a date of its own is dated by the settlement of the last installment, which a later known payment can
+move.
 """
 
 import ibis
