@@ -68,6 +68,8 @@ def parser() -> argparse.ArgumentParser:
 
 def run(bench: Bench, stages: Sequence[str]) -> list[Section]:
     """The sections of the asked stages."""
+    if left_out := [stage for stage in STAGES if stage not in stages]:
+        bench.notes.append(f"Stages that were not asked for: {', '.join(left_out)}.")
     sections = []
     if "simulate" in stages:
         sections.append(generating.stage(bench))
