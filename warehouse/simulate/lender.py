@@ -29,8 +29,6 @@ from warehouse.simulate.profiles import NO_MISHAPS, Profile, profile_named
 from warehouse.simulate.provinces import MERGED_ON
 from warehouse.simulate.rows import rows
 
-LEAST_TICKET, GREATEST_TICKET = 0.25, 4.0  # of a product's median, as products.sell draws them
-
 
 @dataclass(frozen=True)
 class Simulation:
@@ -128,7 +126,7 @@ def _write_expected(folder: Path, tables: dict[str, pa.Table]) -> None:
 def _write_lists(profile: Profile, delivery: DeliveryFiles) -> None:
     """Product types and products: delivered once. Regions: at first, and with the first delivery after provinces merge."""
     opening, merged = profile.opening_date, [date for date in profile.business_dates[1:] if date >= MERGED_ON][:1]
-    lists = [(opening, "product_types", products.product_types()), (opening, "products", _products())]
+    lists = [(opening, "product_types", products.product_types()), (opening, "products", products.products())]
     lists += [(when, "regions", geography.regions(when)) for when in (opening, *merged)]
     for when, table, columns in lists:
         texts = {name: pa.array(values) for name, values in columns.items()}
@@ -137,13 +135,6 @@ def _write_lists(profile: Profile, delivery: DeliveryFiles) -> None:
         for part in split(profile, table, listed, next(iter(columns))):
             if part.rows:
                 delivery.append(part)
-
-
-def _products() -> dict[str, list[str]]:
-    """The products file with the range of the principal."""
-    medians = [product.median for product in products.PRODUCTS]
-    ranges = {"min_amount": LEAST_TICKET, "max_amount": GREATEST_TICKET}
-    return products.products() | {name: [f"{median * factor:.0f}" for median in medians] for name, factor in ranges.items()}
 
 
 def _send(profile: Profile, seed: int, delivery: Path, ledger: pa.Table) -> tuple[list[Arrival], pa.Table]:

@@ -48,6 +48,7 @@ IS_DURABLE: npt.NDArray[np.bool_] = np.array([product.type_position == 1 for pro
 IS_TWO_WHEELER: npt.NDArray[np.bool_] = np.array([product.type_position == 2 for product in PRODUCTS])
 REFINANCING = 0  # a refinancing is always a cash loan
 CASH_SHARE_AFTER_S2 = 0.45
+TICKET_RANGE = (0.25, 4.0)  # of a product's median
 SHOPS, BAD_SHOPS, SHOP_SIGMA, BAD_SHOP_FACTOR = 6_000, 15, 0.3, 40.0  # points of sale; all but cash loans are sold there
 
 
@@ -67,7 +68,7 @@ def sell(profile: Profile, draws: Draws, contract: Ints, start: Days, is_refinan
     product = np.where(is_refinancing, REFINANCING, draws.choice(contract, _shares(profile, start)))
     size, tenor_draw, rate_draw = draws.normal(contract, lane=1), draws.uniform(contract, lane=4), draws.uniform(contract, lane=5)
     median, sigma, low, high, fee = (np.array(column)[product] for column in zip(*(_price(product) for product in PRODUCTS), strict=True))
-    ticket = np.clip(median * np.exp(sigma * size), 0.25 * median, 4.0 * median)
+    ticket = np.clip(median * np.exp(sigma * size), *(factor * median for factor in TICKET_RANGE))
     return Sale(
         product=product,
         principal=(np.round(ticket / 100_000) * 100_000).astype(np.int64),
@@ -122,4 +123,6 @@ def products() -> dict[str, list[str]]:
         "min_tenor": [str(min(product.tenors)) for product in PRODUCTS],
         "max_tenor": [str(max(product.tenors)) for product in PRODUCTS],
         "active_flag": ["true" for _ in PRODUCTS],
+        "min_amount": [f"{TICKET_RANGE[0] * product.median:.0f}" for product in PRODUCTS],
+        "max_amount": [f"{TICKET_RANGE[1] * product.median:.0f}" for product in PRODUCTS],
     }
