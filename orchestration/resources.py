@@ -77,4 +77,4 @@ class DeliveryRefused(dg.Failure):
 
 def candidate_id(context: dg.AssetExecutionContext) -> str:
     """Name of the candidate that a run and its restarts share."""
-    return context.run.root_run_id or context.run_id
+    return context.run.root_run_id or context.run.run_id

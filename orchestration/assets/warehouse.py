@@ -144,7 +144,7 @@ def marts(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform
 )
 def release(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Publish what the run staged."""
-    published = platform.candidate(context).publish(platform.business_date(), note=f"run {context.run_id}")
+    published = platform.candidate(context).publish(platform.business_date(), note=f"run {context.run.run_id}")
     context.log.info(f"release {published.release_id} of business date {published.business_date}")
     return dg.MaterializeResult(
         metadata={
