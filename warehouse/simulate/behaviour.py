@@ -40,9 +40,11 @@ PRE_TET_EARLINESS = 1.5
 PARTIAL_SHARE, PARTIAL_DAYS = 0.25, 24  # of missed installments
 LOAD, LOAD_PIVOT, LOAD_LIMIT = 0.20, 1_500_000, 2.0  # pressure a doubling of what is due each month, above or below the pivot
 BAD_MONTHS = 3  # months behind from which only a cure ends arrears, about 90 days
-CURE = (0.08, 0.02)  # monthly probability to pay all arrears then: in the first three months, later
+CURE = (0.08, 0.02)  # monthly probability to pay all arrears then: in the first CURE_MONTHS, later
+CURE_MONTHS = 3
 SETTLE, REFINANCE = 0.008, 0.006  # monthly hazards of a contract in good order
 SETTLE_DAYS = 20
+SETTLE_PAID, SETTLE_LEFT = 3, 2  # installments that must be paid and left at least
 CROSS_SELL, RETURN = 0.04, 0.06  # monthly hazards of another contract
 LOYAL_RUN = 6  # months without a late payment before another contract is offered
 MAX_OPEN = 3
@@ -106,6 +108,16 @@ def outcomes(state_odds: Floats, risk: Floats, tet: Flags) -> Floats:
     odds[..., MISSED] *= np.exp(risk)
     odds[..., LATE] *= np.exp(0.5 * risk) * np.where(tet, TET_LATENESS, 1.0)
     return odds / odds.sum(axis=-1, keepdims=True)
+
+
+def cures(bad_months: Ints) -> Floats:
+    """Probability to pay all arrears in the month of that number, from 1, since the loan is BAD_MONTHS or more behind."""
+    return np.where(bad_months <= CURE_MONTHS, *CURE)
+
+
+def may_settle(paid: Ints, left: Ints) -> Flags:
+    """Whether a loan that has paid everything due may be settled early."""
+    return (left >= SETTLE_LEFT) & (paid >= SETTLE_PAID)
 
 
 def early_share(pre_tet: Flags) -> Floats:

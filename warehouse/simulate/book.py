@@ -17,7 +17,7 @@ from warehouse.simulate.schedule import Terms
 Flags = npt.NDArray[np.bool_]
 
 PLACES = 32  # contracts a client can have
-PARTED_EVERY = 3  # of the contracts settled early, every third pays each installment in full
+PARTED_EVERY = 3
 OPEN, PAID, SETTLED, WRITTEN_OFF, SOLD, CANCELLED = range(6)  # how a contract ended
 AGE_RISK = np.array([0.45, 0.05, -0.15, -0.30])  # under 25, to 34, to 49, older
 AGE_SHARE = (0.22, 0.38, 0.29, 0.11)
@@ -78,6 +78,11 @@ class Contracts:
     def terms(self) -> Terms:
         """What the schedules are computed from."""
         return Terms(self.principal, self.tenor, self.rate, self.fee, self.first_due)
+
+    @property
+    def is_parted(self) -> Flags:
+        """Whether an early settlement pays each installment in full; the others pay what is left of the principal."""
+        return self.number % PARTED_EVERY == 0
 
     def at(self, position: npt.NDArray) -> "Contracts":
         """The contracts at some positions."""

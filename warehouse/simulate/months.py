@@ -109,7 +109,7 @@ class Months:
         contracts = self.contracts
         is_bad = behind >= behaviour.BAD_MONTHS
         contracts.bad_months[position] = np.where(is_bad, contracts.bad_months[position] + 1, 0)
-        hazard = np.where(contracts.bad_months[position] <= 3, *behaviour.CURE)
+        hazard = behaviour.cures(contracts.bad_months[position])
         is_cured = (Draws(self.seed, "cure").uniform(contracts.number[position], month) < hazard) & ~contracts.is_fraud[position]
         return np.where(is_bad, np.where(is_cured, behaviour.ON_TIME, behaviour.MISSED), result)
 
@@ -161,7 +161,7 @@ class Months:
         contracts.ended[position[is_paid]] = book.PAID
         contracts.ended_on[position[is_paid]] = contracts.last_paid_on[position[is_paid]]
         left, paid = contracts.tenor[position] - contracts.paid[position], contracts.paid[position]
-        ready = (result == behaviour.ON_TIME) & (left >= 2) & (paid >= 3)
+        ready = (result == behaviour.ON_TIME) & behaviour.may_settle(paid, left)
         draw = draws.uniform(contracts.number[position], month)
         settles = ready & (draw < behaviour.SETTLE + behaviour.REFINANCE * (not self.profile.single_contract))
         wait = draws.between(contracts.number[position], 1, behaviour.SETTLE_DAYS, month, lane=1)
@@ -172,9 +172,7 @@ class Months:
     def _settle(self, position: Ints, when: Days) -> None:
         contracts = self.contracts
         contracts.ended[position], contracts.ended_on[position], contracts.last_paid_on[position] = book.SETTLED, when, when
-        in_parts = (
-            contracts.number[position] % book.PARTED_EVERY == 0
-        )  # these pay every installment in full, the others what is left of the principal
+        in_parts = contracts.is_parted[position]
         parts, count = position[in_parts], (contracts.tenor - contracts.paid)[position[in_parts]]
         self._receive(np.repeat(parts, count), _places(contracts.paid[parts], count), np.repeat(when[in_parts], count), REST)
         whole = position[~in_parts]

@@ -44,10 +44,11 @@ class Outcomes:
 def outcomes(profile: Profile, ledger: Ledger) -> Outcomes:
     """Outcomes of all month ends of the history."""
     ends = month_ends(profile.first, profile.last)
-    return Outcomes.of([_outcomes_at(profile, ledger, number, day(end), day(_window_end(end))) for number, end in enumerate(ends)])
+    return Outcomes.of([_outcomes_at(profile, ledger, number, day(end), day(window_end_of(end))) for number, end in enumerate(ends)])
 
 
-def _window_end(end: date) -> date:
+def window_end_of(end: date) -> date:
+    """Last day of the outcome window of a month end."""
     return month_end(add_months(end, OUTCOME_MONTHS))
 
 

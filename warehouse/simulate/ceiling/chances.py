@@ -33,4 +33,4 @@ class Chances:
     def settles(self, month: int) -> Floats:
         """Loans: probability that a loan in good order is settled early after the month's event was paid on time."""
         position = month - self._loans.start_month
-        return np.where((position >= 3) & (self._loans.tenor - position >= 2), behaviour.SETTLE, 0.0)
+        return np.where(behaviour.may_settle(position, self._loans.tenor - position), behaviour.SETTLE, 0.0)

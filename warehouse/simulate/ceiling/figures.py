@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from warehouse.clock import add_months, month_end, month_ends
+from warehouse.clock import month_ends
 from warehouse.simulate.ceiling.chances import Chances
 from warehouse.simulate.ceiling.counts import counts, fitted_scores, unpaid
 from warehouse.simulate.ceiling.loans import Loans, loans_of
@@ -27,7 +27,7 @@ from warehouse.simulate.money import Ledger, write_ledger
 from warehouse.simulate.months import Months
 from warehouse.simulate.profiles import Profile, ProfileError, profile_named
 from warehouse.simulate.rows import client_ids
-from warehouse.simulate.truth import DEFAULT, GOOD, labels
+from warehouse.simulate.truth import DEFAULT, GOOD, labels, window_end_of
 from warehouse.simulate.truth_rows import OUTCOMES
 from warehouse.terms import DEFAULT_DPD, MATURITY_DAYS, OUTCOME_MONTHS
 
@@ -129,15 +129,13 @@ def ceiling(
 
 def _latest(profile: Profile) -> list[date]:
     mature = [
-        end for end in month_ends(profile.first, profile.last) if _window_end(end) + np.timedelta64(MATURITY_DAYS, "D") <= day(profile.last)
+        end
+        for end in month_ends(profile.first, profile.last)
+        if day(window_end_of(end)) + np.timedelta64(MATURITY_DAYS, "D") <= day(profile.last)
     ]
     if not mature:
         raise ProfileError(f"profile {profile.name}: no month end has a known outcome; give it more than {OUTCOME_MONTHS + 1} months")
     return mature[-1::-3][:4]
-
-
-def _window_end(end: date) -> np.datetime64:
-    return day(month_end(add_months(end, OUTCOME_MONTHS)))
 
 
 class Predicted(NamedTuple):
@@ -176,7 +174,7 @@ def predicted(profile: Profile, seed: int, ledger: Ledger, dates: Sequence[date]
     chances, ends = Chances(loans), month_ends(profile.first, profile.last)
     for end in dates:
         month = ends.index(end)
-        window = Window(day(end), _window_end(end), month, month + OUTCOME_MONTHS)
+        window = Window(day(end), day(window_end_of(end)), month, month + OUTCOME_MONTHS)
         seen = seen_on(loans, window.when)
         inside = np.flatnonzero(_population(loans, seen, window.when, month))
         ahead = outlook(loans, window, chances)

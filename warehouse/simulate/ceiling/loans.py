@@ -16,7 +16,7 @@ from warehouse.simulate.draws import Floats, Ints
 from warehouse.simulate.money import Ledger
 from warehouse.simulate.profiles import Profile, ProfileError
 from warehouse.simulate.schedule import monthly
-from warehouse.simulate.statuses import events
+from warehouse.simulate.statuses import ACTIVE, events
 from warehouse.terms import OUTCOME_MONTHS
 
 Flags = npt.NDArray[np.bool_]
@@ -27,12 +27,11 @@ FOREVER = np.datetime64("2200-01-01", "D")
 class Loans:
     """Loans of one chunk and what was booked about them.
 
-    Shapes: loans; loans x months for due, tet and pre_tet; loans x months x 3 x 3 x ... where a function says so.
+    Shapes: loans; loans x months for due, tet, pre_tet and pressure.
     """
 
     contract: Ints  # position in the chunk's contracts
     client: Ints  # position in the chunk's clients
-    number: Ints
     start_month: Ints
     tenor: Ints
     product: Ints
@@ -44,14 +43,13 @@ class Loans:
     tet: Flags
     pre_tet: Flags
     pressure: Floats
-    installment: Ints  # position of the first installment
     ended_told_on: Days
     settlement_told_on: Days  # first booking of the money that settled the whole loan
     is_parted: Flags  # settles the whole loan installment by installment
     receipt_of: "Receipts"
 
     def __len__(self) -> int:
-        return len(self.number)
+        return len(self.contract)
 
 
 @dataclass
@@ -86,19 +84,17 @@ def loans_of(profile: Profile, seed: int, ledger: Ledger) -> Loans:
     contracts, booked = ledger.run.contracts, booked_on(seed, ledger)
     told = events(profile, seed, ledger, last_booked_on(ledger, booked))
     ended_told = np.full(len(contracts), FOREVER)
-    is_end = told.status > 1  # after New and Active
+    is_end = told.status > ACTIVE
     ended_told[told.contract[is_end][::-1]] = told.told_on[is_end][::-1]
     taken = np.flatnonzero((contracts.ended != book.CANCELLED) & (contracts.start <= day(profile.last)))
     chosen, clients = contracts.at(taken), ledger.run.clients
     begins = add_months(np.array([day(profile.first)]), np.arange(profile.months + OUTCOME_MONTHS + 2))
     start_month = months_between(chosen.start, begins[:1])
     due = add_months(chosen.first_due[:, None], np.arange(len(begins))[None, :] - start_month[:, None] - 1)
-    tenor_of = np.bincount(ledger.installments.contract, minlength=len(contracts))
     receipts, settled_told = _receipts(ledger, booked, taken)
     return Loans(
         contract=taken,
         client=chosen.client,
-        number=chosen.number,
         start_month=start_month,
         tenor=chosen.tenor,
         product=chosen.product,
@@ -110,10 +106,9 @@ def loans_of(profile: Profile, seed: int, ledger: Ledger) -> Loans:
         tet=near_tet(due.ravel()).reshape(due.shape),
         pre_tet=before_tet(due.ravel()).reshape(due.shape),
         pressure=np.stack([shocks.pressure(profile.shocks, when) for when in begins], axis=1)[clients.region[chosen.client]],
-        installment=(np.cumsum(tenor_of) - tenor_of)[taken],
         ended_told_on=ended_told[taken],
         settlement_told_on=settled_told,
-        is_parted=chosen.number % book.PARTED_EVERY == 0,
+        is_parted=chosen.is_parted,
         receipt_of=receipts,
     )
 

@@ -24,7 +24,6 @@ Flags = npt.NDArray[np.bool_]
 # months behind, as far as it goes before the loan is written off.
 BEHIND = np.array([0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
 CLEAR, CLEAR_LATE, BAD = 0, 1, 4
-FIRST_BAD_EVENTS = 3  # at which the higher hazard of a cure holds
 LATE_RANGE, EARLY_RANGE, SETTLE_RANGE, PART_RANGE = (
     np.arange(1, most + 1) for most in (behaviour.LATE_DAYS, behaviour.EARLY_DAYS, behaviour.SETTLE_DAYS, behaviour.PARTIAL_DAYS)
 )
@@ -110,7 +109,7 @@ class Filter:
             self._alpha = np.where(runs[:, None, None, None], moved, self._alpha)
             self._event(month, runs, is_last=month == last_month)
         clean = 1.0 - fraud_prior(loans)
-        nothing_seen = ~(self.seen.on_time | self.seen.late | self.seen.part).any(axis=1) & ~self.seen.is_settled
+        nothing_seen = ~self.seen.anything.any(axis=1) & ~self.seen.is_settled
         scale = clean[:, None, None, None]
         return Belief(self._alpha * scale, self._stained * scale, self._over * clean, (1.0 - clean) * nothing_seen)
 
@@ -131,7 +130,7 @@ class Filter:
                 self._paid_up(step, month, on_time)
                 if place + 1 < len(BEHIND):  # further behind it is written off
                     step.after[..., max(place + 1, CLEAR_LATE + 1)] += missed
-        any_seen = self.seen.on_time[:, month] | self.seen.late[:, month] | self.seen.part[:, month]
+        any_seen = self.seen.anything[:, month]
         mask = runs[:, None, None, None]
         self._alpha, self._stained = np.where(mask, step.after, before), np.where(mask, step.stained, 0.0)
         self._over = np.where(runs, self._over * ~any_seen + step.over, self._over)
@@ -167,7 +166,7 @@ class Filter:
         none = ~(seen.on_time[:, month] | seen.late[:, month])
         missed_odds, on_odds, late_odds = odds[:, :, MISSED], odds[:, :, ON_TIME], odds[:, :, LATE]
         if place >= BAD:
-            cure = behaviour.CURE[0] if behind < BAD - 1 + FIRST_BAD_EVENTS else behaviour.CURE[1]
+            cure = float(behaviour.cures(behind - behaviour.BAD_MONTHS + 1))
             missed_odds, on_odds, late_odds = np.full_like(odds[:, :, 0], 1 - cure), np.full_like(odds[:, :, 0], cure), 0 * late_odds
         part_unseen = self._unseen(due[:, None] + PART_RANGE[None, :].astype("timedelta64[D]")).mean(axis=1)
         share = behaviour.PARTIAL_SHARE
@@ -186,7 +185,7 @@ class Filter:
 
     def _late(self, month: int, behind: int) -> Floats:
         seen_month, offset, exists = self._installment(month - self.loans.start_month - behind)
-        due, any_seen = self.loans.due[:, month], self.seen.on_time[:, month] | self.seen.late[:, month] | self.seen.part[:, month]
+        due, any_seen = self.loans.due[:, month], self.seen.anything[:, month]
         is_it = (seen_month == month) & (offset > 0)
         days = behaviour.LATE_TABLE[:, np.clip(offset, 1, behaviour.LATE_DAYS) - 1].T
         unseen = self._unseen(due[:, None] + LATE_RANGE[None, :].astype("timedelta64[D]")) @ behaviour.LATE_TABLE.T

@@ -5,6 +5,7 @@ an installment paid before its own due date belongs to that one.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +39,11 @@ class Seen:
     late: Flags
     part: Flags
     is_settled: Flags
+
+    @cached_property
+    def anything(self) -> Flags:
+        """Loans x months: money of the month's event was seen."""
+        return self.on_time | self.late | self.part
 
 
 def seen_on(loans: Loans, when: np.datetime64) -> Seen:
