@@ -8,9 +8,9 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -24,16 +24,24 @@ from warehouse.raw.store import append_raw
 from warehouse.raw.verify import VerifiedDelivery, verify_delivery
 from warehouse.settings import Settings
 from warehouse.staging.arrivals import Arrivals, Entry
+from warehouse.staging.batch import Suspicion, accepted_rules
 from warehouse.staging.ledger import DELIVERY_LEDGER
 from warehouse.staging.outcome import FileOutcome, IngestResult
 from warehouse.staging.restage import held_or_empty, restage
+from warehouse.staging.screening import Screening
 
 ATTEMPTS = 8  # of publishing, when other deliveries are published at the same time
 ABANDONED_SECONDS = 24 * 3600
 
 
 def ingest_delivery(
-    lake: Lake, settings: Settings, path: Path | str, business_date: date, run_id: str, allow_partial: bool = False
+    lake: Lake,
+    settings: Settings,
+    path: Path | str,
+    business_date: date,
+    run_id: str,
+    allow_partial: bool = False,
+    accept: Collection[str] = (),
 ) -> IngestResult:
     """Take one delivery.
 
@@ -44,19 +52,22 @@ def ingest_delivery(
         business_date: of the delivery, in the lender's zone.
         run_id: names the run; a run that was killed may be started again under its id.
         allow_partial: reject files that cannot be used and take the others.
+        accept: rules of deliveries that do not block this one, as `RULE` or `RULE:TABLE`.
 
     Returns:
-        what became of each file; a refused delivery is a result with an error, and is in the ledger.
+        what became of each file; a refused or blocked delivery is a result with an error, and is in the ledger.
 
     Raises:
         FileNotFoundError: nothing is at the path.
+        UnknownRule: accept names something that does not exist.
         PublishConflict: other deliveries were published at the same time, again and again.
     """
+    accepted = accepted_rules(accept)
     for attempt in range(1, ATTEMPTS + 1):
         candidate = lake.candidate("intake", run_id, fresh=True)
         with _work_folder(settings) as work:
             try:
-                return _Intake(lake, settings, candidate, business_date, datetime.now(UTC)).take(Path(path), work, allow_partial)
+                return _Intake(lake, settings, candidate, business_date, datetime.now(UTC), accepted).take(Path(path), work, allow_partial)
             except PublishConflict:
                 candidate.discard()
                 if attempt == ATTEMPTS:
@@ -88,10 +99,10 @@ class _Intake:
     candidate: Candidate
     business_date: date
     now: datetime
+    accepted: Collection[tuple[str, str | None]] = ()
 
     def take(self, path: Path, work: Path, allow_partial: bool) -> IngestResult:
-        ledger = held_or_empty(self.lake, self.candidate, DELIVERY_LEDGER)
-        arrivals = Arrivals(ledger, self.business_date, self.candidate.run_id, self.now)
+        arrivals = self._arrivals()
         try:
             delivery = verify_delivery(path, arrivals.is_taken, work)
         except DeliveryError as error:
@@ -102,13 +113,28 @@ class _Intake:
             return self._refuse(arrivals, arrivals.of_refused(delivery), why)
         if not delivery.new:
             return self._leave(arrivals, delivery)
-        return self._commit(arrivals, delivery)
+        screening = Screening.of(self.lake.con, arrivals, delivery, self.business_date, self.accepted)
+        if suspicions := screening.delivered(arrivals, delivery):
+            return self._block(arrivals, delivery, suspicions)
+        return self._commit(arrivals, delivery, screening)
+
+    def _arrivals(self) -> Arrivals:
+        ledger = held_or_empty(self.lake, self.candidate, DELIVERY_LEDGER)
+        return Arrivals(ledger, self.business_date, self.candidate.run_id, self.now)
 
     def _refuse(self, arrivals: Arrivals, entries: list[Entry], why: str) -> IngestResult:
         """Nothing but the ledger changes."""
         is_news = self._note(arrivals, entries)
         files = tuple(FileOutcome.of(entry) for entry in entries)
         return IngestResult(self.business_date, arrivals.delivery_seq if is_news else None, files, error=f"nothing was taken: {why}")
+
+    def _block(self, arrivals: Arrivals, delivery: VerifiedDelivery, suspicions: list[Suspicion]) -> IngestResult:
+        return self._refuse(arrivals, arrivals.of_blocked(delivery, suspicions), "; ".join(map(str, suspicions)))
+
+    def _unstaged(self) -> "_Intake":
+        """The same attempt with nothing staged, on the head of now."""
+        self.candidate.discard()
+        return replace(self, candidate=self.lake.candidate("intake", self.candidate.run_id, fresh=True))
 
     def _leave(self, arrivals: Arrivals, delivery: VerifiedDelivery) -> IngestResult:
         """Every usable file was delivered before."""
@@ -126,14 +152,21 @@ class _Intake:
         self.candidate.publish(arrivals.last_on or self.business_date, "nothing taken")
         return True
 
-    def _commit(self, arrivals: Arrivals, delivery: VerifiedDelivery) -> IngestResult:
-        for file in delivery.new:
-            land(file.file.path, file.file.name, file.sha256, self.settings.landing, self.business_date)
+    def _commit(self, arrivals: Arrivals, delivery: VerifiedDelivery, screening: Screening) -> IngestResult:
         written = append_raw(self.lake, self.candidate, delivery.new, self.business_date, self.now)
-        ledger = arrivals.with_entries(arrivals.of_delivery(delivery))
+        ledger = arrivals.with_entries(arrivals.of_delivery(delivery, screening.profiles))
         changed = {file.file.source.name for file in delivery.new}
         written |= restage(self.lake, self.candidate, ledger, changed, self.settings.terms)
         entries = _entries(self.candidate.table(DELIVERY_LEDGER.name), arrivals.delivery_seq)
+        if suspicions := screening.judged(entries):
+            anew = self._unstaged()
+            return anew._block(anew._arrivals(), delivery, suspicions)
+        if remarks := screening.remarks():
+            self.candidate.write(DELIVERY_LEDGER, arrivals.with_remarks(self.candidate.table(DELIVERY_LEDGER.name), remarks))
+            self.candidate.audit(DELIVERY_LEDGER)
+            entries = _entries(self.candidate.table(DELIVERY_LEDGER.name), arrivals.delivery_seq)
+        for file in delivery.new:  # only now, as landing holds what was taken
+            land(file.file.path, file.file.name, file.sha256, self.settings.landing, self.business_date)
         note = f"delivery {arrivals.delivery_seq} of {self.business_date}"
         self.candidate.publish(max(self.business_date, arrivals.last_on or self.business_date), note)
         return IngestResult(self.business_date, arrivals.delivery_seq, _outcomes(arrivals, delivery, entries), rows_written=written)

@@ -1,6 +1,6 @@
 """The ledger as an ingest sees it: what was taken for a business date, and the entries that a delivery adds."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -9,7 +9,8 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from warehouse.raw.verify import VerifiedDelivery, VerifiedFile
-from warehouse.staging.ledger import COUNTS, DELIVERY_LEDGER, INGESTED, REFUSED, REJECTED, UNKNOWN_FILE
+from warehouse.staging.batch import Suspicion
+from warehouse.staging.ledger import BLOCKED, COUNTS, DELIVERY_LEDGER, INGESTED, REFUSED, REJECTED, UNKNOWN_FILE
 
 Entry = dict[str, Any]  # one row of ops.delivery_ledger
 
@@ -25,7 +26,7 @@ class Arrivals:
     """
 
     def __init__(self, ledger: ir.Table, business_date: date, run_id: str, now: datetime) -> None:
-        self.ledger = ledger
+        self.ledger = ledger = _complete(ledger)
         self._business_date, self._run_id, self._now = business_date, run_id, now
         here = _rows(ledger.filter(ledger.business_date == business_date))
         is_taken = ledger.status == INGESTED
@@ -40,9 +41,14 @@ class Arrivals:
         """Whether a file is in raw for this business date."""
         return (table, sha256) in self.taken
 
-    def of_delivery(self, delivery: VerifiedDelivery) -> list[Entry]:
-        """Entries of a delivery that is taken: its new, rejected and unknown files."""
-        new = [self._entry(file, INGESTED) for file in delivery.new]
+    def of_delivery(self, delivery: VerifiedDelivery, profiles: Mapping[str, str | None] | None = None) -> list[Entry]:
+        """Entries of a delivery that is taken: its new, rejected and unknown files.
+
+        Args:
+            delivery: the verified files.
+            profiles: what new files look like, by hash (warehouse.staging.batch.column_profile).
+        """
+        new = [self._entry(file, INGESTED) | {"column_profile": (profiles or {}).get(file.sha256)} for file in delivery.new]
         rejected = [self._entry(file, REJECTED) for file in delivery.rejected]
         return [*new, *rejected, *self._unknown(delivery)]
 
@@ -53,6 +59,16 @@ class Arrivals:
         fine = [self._entry(file, REFUSED) | {"message": why} for file in delivery.new]
         return [*(self._entry(file, REJECTED) for file in delivery.rejected), *fine]
 
+    def of_blocked(self, delivery: VerifiedDelivery, suspicions: Sequence[Suspicion]) -> list[Entry]:
+        """Entries of a delivery of which nothing is taken because of what some of its tables look like as a whole."""
+        why = {name: "; ".join(str(found) for found in suspicions if found.table == name) for name in {one.table for one in suspicions}}
+        fine = f"nothing of this delivery was taken because of {', '.join(sorted(why))}"
+        new = [
+            self._entry(file, BLOCKED if file.file.source.name in why else REFUSED) | {"message": why.get(file.file.source.name, fine)}
+            for file in delivery.new
+        ]
+        return [*(self._entry(file, REJECTED) for file in delivery.rejected), *new]
+
     def of_unreadable(self, name: str, sha256: str, why: str) -> list[Entry]:
         """The entry of a delivery that could not be opened."""
         return [self._blank(name, sha256) | {"status": REFUSED, "message": why}]
@@ -60,6 +76,12 @@ class Arrivals:
     def unnoted(self, entries: Iterable[Entry]) -> list[Entry]:
         """Entries that the ledger does not hold yet: refusing the same file again for the same reason is no news."""
         return [entry for entry in entries if _note(entry) not in self._noted]
+
+    def with_remarks(self, ledger: ir.Table, remarks: Mapping[str, str]) -> ir.Table:
+        """A ledger that says of this delivery's files, by table, why they were taken in spite of a rule of deliveries."""
+        remark = ibis.cases(*((ledger.table_name == table, text) for table, text in remarks.items()))
+        is_new = (ledger.delivery_seq == self.delivery_seq) & (ledger.status == INGESTED)
+        return ledger.mutate(message=ibis.ifelse(is_new & remark.notnull(), remark, ledger.message))
 
     def with_entries(self, entries: list[Entry]) -> ir.Table:
         """The ledger with further entries."""
@@ -94,6 +116,12 @@ class Arrivals:
             "run_id": self._run_id,
             "warned": 0,
         }
+
+
+def _complete(ledger: ir.Table) -> ir.Table:
+    """The ledger with the columns that it gained since it was last written."""
+    missing = {name: ibis.null(dtype) for name, dtype in DELIVERY_LEDGER.nullable_schema().items() if name not in ledger.columns}
+    return ledger.mutate(**missing).select(*DELIVERY_LEDGER.column_names)
 
 
 def _note(entry: Entry) -> tuple[Any, ...]:

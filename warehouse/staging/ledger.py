@@ -13,7 +13,7 @@ from ibis import _
 from warehouse.sources import SOURCES
 from warehouse.table import TIMESTAMP, TableSpec, columns
 
-INGESTED, REJECTED, REFUSED, UNKNOWN_FILE = "ingested", "rejected", "refused", "unknown_file"
+INGESTED, REJECTED, REFUSED, BLOCKED, UNKNOWN_FILE = "ingested", "rejected", "refused", "blocked", "unknown_file"
 COUNTS = ("accepted", "duplicate", "quarantined", "parked", "rejected")
 
 DELIVERY_LEDGER = TableSpec(
@@ -34,12 +34,13 @@ DELIVERY_LEDGER = TableSpec(
             ("quarantined", "int64", "Rows that broke a rule."),
             ("parked", "int64", "Rows that wait for another row."),
             ("rejected", "int64", "Rows of a file that was not taken."),
-            ("status", "string", "What became of the file.", {"values": (INGESTED, REJECTED, REFUSED, UNKNOWN_FILE)}),
-            ("message", "string?", "Why the file was not taken, and what to do."),
+            ("status", "string", "What became of the file.", {"values": (INGESTED, REJECTED, REFUSED, BLOCKED, UNKNOWN_FILE)}),
+            ("message", "string?", "Why the file was not taken and what to do, or which rule of deliveries was set aside to take it."),
             ("unknown_columns", "string?", "Columns that the contract does not declare; kept in raw."),
             ("ingested_at", TIMESTAMP, "When the platform took the file."),
             ("run_id", "string", "Run that took it."),
             ("warned", "int64", "Accepted rows with a warning."),
+            ("column_profile", "string?", "JSON object: filled values by column of the file; amounts with one value only."),
         ]
     ),
 )

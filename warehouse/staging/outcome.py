@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import date
 from typing import Any
 
-from warehouse.staging.ledger import COUNTS, REFUSED, REJECTED
+from warehouse.staging.ledger import BLOCKED, COUNTS, REFUSED, REJECTED
 
 ALREADY_DELIVERED = "already_delivered"
 NOTHING_CHANGED = "already delivered, nothing changed"
@@ -68,7 +68,12 @@ class IngestResult:
     @property
     def rejected_files(self) -> tuple[FileOutcome, ...]:
         """Files that could not be used."""
-        return tuple(file for file in self.files if file.status in (REJECTED, REFUSED))
+        return tuple(file for file in self.files if file.status in (REJECTED, REFUSED, BLOCKED))
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the delivery as a whole looked wrong, which an operator may overrule."""
+        return any(file.status == BLOCKED for file in self.files)
 
     @property
     def changed(self) -> bool:

@@ -1,7 +1,8 @@
 """The rules that a delivered row is judged by: id, severity and one sentence for people that says what to do.
 
 reject: the row is quarantined. park: the row waits for another one and is judged again whenever something arrives. warn: the row is
-kept. A row may break several rules; the worst decides what becomes of it, each is recorded.
+kept. A row may break several rules; the worst decides what becomes of it, each is recorded. block: the rule is about a table of a
+delivery as a whole (warehouse.staging.batch); nothing of the delivery is taken.
 """
 
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 import ibis
 import ibis.expr.types as ir
 
-SEVERITIES = ("reject", "park", "warn")
+SEVERITIES = ("block", "reject", "park", "warn")
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,13 @@ RULES: tuple[Rule, ...] = (
     Rule("installment_count", "warn", "The contract's first schedule has more or fewer installments than its tenor; check the schedule."),
     Rule("schedule_sum", "warn", "The principal of the contract's first schedule differs from its principal_amount; check the schedule."),
 )
-BY_ID = {rule.id: rule for rule in RULES}
+BATCH_RULES: tuple[Rule, ...] = (
+    Rule("row_count_low", "block", "The table has far fewer rows than on its other business dates; deliver it whole."),
+    Rule("column_empty", "block", "A column that is usually filled has no value in any row; deliver it with its values."),
+    Rule("column_constant", "block", "An amount that usually differs is the same in every row; check the column and deliver it again."),
+    Rule("rejected_share_high", "block", "Far more rows than usual broke a rule; correct what they have in common and deliver again."),
+)
+BY_ID = {rule.id: rule for rule in (*RULES, *BATCH_RULES)}
 
 
 def broken(condition: ir.BooleanValue, rule: str, column: str = "") -> ir.StringValue:

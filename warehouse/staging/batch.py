@@ -1,0 +1,231 @@
+"""Rules about a table of a delivery as a whole: is it so unlike the table's other business dates that something must be wrong?
+
+What a file looked like is kept in the ledger when it is taken (column_profile), so these rules read some hundred rows of the ledger and
+never history. The unit is the business date, not the delivery: a correction of three rows for a day that was taken belongs to that day.
+Lenders mix full snapshots and deltas, so a figure counts as usual when at least two earlier dates had one like it.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from statistics import median
+from typing import Any
+
+import ibis.expr.types as ir
+from ibis.backends import BaseBackend
+
+from warehouse.raw.verify import VerifiedFile
+from warehouse.sources import SOURCES
+from warehouse.staging.ledger import INGESTED
+from warehouse.staging.rules import BATCH_RULES, BY_ID
+
+DATES_COMPARED = 20  # newest business dates before the delivery's own that are looked at
+DATES_NEEDED = 5  # of them with the table, or there is nothing usual about it yet
+ALIKE_DATES = 2  # as many earlier dates with the same oddity make it usual
+LOW_ROWS_RATIO, ROWS_THAT_MATTER = 0.40, 50
+FILLED_RATIO, EMPTY_ROWS = 0.50, 50
+CONSTANT_ROWS = 100
+REJECTED_RATIO, REJECTED_OF_ROWS, REJECTED_TIMES_USUAL = 0.20, 100, 2.0
+MEANS_SOMETHING_EMPTY = {"op"}  # an empty op is U
+
+
+class UnknownRule(ValueError):
+    """What to accept is no rule of deliveries, or names no source table."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the files of one table looked like, together.
+
+    Attributes:
+        rows: of all files.
+        quarantined: of them.
+        offered: by column, rows of the files that have it.
+        filled: by column, rows with a value in it.
+        constant: amounts with one value in all rows of all files.
+    """
+
+    rows: int = 0
+    quarantined: int = 0
+    offered: Mapping[str, int] = field(default_factory=dict)
+    filled: Mapping[str, int] = field(default_factory=dict)
+    constant: frozenset[str] = frozenset()
+
+    @property
+    def rejected_ratio(self) -> float:
+        """Share of the rows that are quarantined."""
+        return self.quarantined / self.rows if self.rows else 0.0
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """One rule that a table of a delivery broke, with its figures and the usual ones."""
+
+    rule: str
+    table: str
+    figures: str
+
+    @property
+    def accept(self) -> str:
+        """What to accept if the delivery is right."""
+        return f"{self.rule}:{self.table}"
+
+    def __str__(self) -> str:
+        rule = BY_ID[self.rule]
+        return f"{self.table}: {self.figures} ({rule.id}). {rule.sentence[:-1]}, or take it as it is with --accept {self.accept}"
+
+
+def accepted_rules(texts: Iterable[str]) -> frozenset[tuple[str, str | None]]:
+    """What an operator accepts, from texts `RULE` or `RULE:TABLE`.
+
+    Returns:
+        rule and table; None stands for every table.
+
+    Raises:
+        UnknownRule: the rule or the table does not exist; the message lists those that do.
+    """
+    accepted = set()
+    rules, tables = [rule.id for rule in BATCH_RULES], [source.name for source in SOURCES]
+    for text in texts:
+        rule, _, table = text.partition(":")
+        if rule not in rules:
+            raise UnknownRule(f"{text!r}: must be RULE or RULE:TABLE with a rule of {', '.join(rules)}")
+        if table and table not in tables:
+            raise UnknownRule(f"{text!r}: must be RULE or RULE:TABLE with a table of {', '.join(tables)}")
+        accepted.add((rule, table or None))
+    return frozenset(accepted)
+
+
+def is_accepted(suspicion: Suspicion, accepted: Collection[tuple[str, str | None]]) -> bool:
+    """Whether an operator said that it is right."""
+    return (suspicion.rule, suspicion.table) in accepted or (suspicion.rule, None) in accepted
+
+
+def column_profile(con: BaseBackend, file: VerifiedFile) -> str | None:
+    """What a file looks like, as the JSON text that the ledger keeps; one query over the spool.
+
+    Returns:
+        an object with `filled`, the values by column of the file, and `constant`, amounts with one value; None if it was not read.
+    """
+    if file.spooled is None:
+        return None
+    names = [name for name in file.spooled.header.names if name]
+    amounts = [column.name for column in file.file.source.columns if column.kind == "money" and column.name in names]
+    rows = con.read_parquet(str(file.spooled.path))
+    filled = {f"filled_{name}": (rows[name].strip() != "").sum() for name in names}
+    least, most = ({f"{end}_{name}": getattr(rows[name], end)() for name in amounts} for end in ("min", "max"))
+    (facts,) = rows.agg(**filled, **least, **most).to_pyarrow().to_pylist()
+    constant = [name for name in amounts if facts[f"min_{name}"] and facts[f"min_{name}"] == facts[f"max_{name}"]]
+    return json.dumps({"filled": {name: int(facts[f"filled_{name}"] or 0) for name in names}, "constant": constant})
+
+
+def look(files: Iterable[Mapping[str, Any]]) -> Look:
+    """What entries of the ledger, all of one table, looked like together."""
+    rows = quarantined = 0
+    offered: dict[str, int] = {}
+    filled: dict[str, int] = {}
+    constants: list[set[str]] = []
+    for entry in files:
+        profile = json.loads(entry["column_profile"]) if entry["column_profile"] else {"filled": {}, "constant": []}
+        rows += entry["rows_in"]
+        quarantined += entry["quarantined"]
+        if entry["rows_in"]:
+            constants.append(set(profile["constant"]))
+        for name, count in profile["filled"].items():
+            offered[name] = offered.get(name, 0) + entry["rows_in"]
+            filled[name] = filled.get(name, 0) + count
+    return Look(rows, quarantined, offered, filled, frozenset(set.intersection(*constants) if constants else ()))
+
+
+def usual_looks(ledger: ir.Table, business_date: date, tables: Collection[str]) -> dict[str, list[Look]]:
+    """What some tables looked like on the business dates before one, by table.
+
+    Args:
+        ledger: ops.delivery_ledger.
+        business_date: of the delivery.
+        tables: names of source tables.
+
+    Returns:
+        one Look per business date with the table, oldest first, of the newest DATES_COMPARED dates with any file.
+    """
+    taken = ledger.filter((ledger.status == INGESTED) & (ledger.business_date < business_date))
+    dates = taken.select("business_date").distinct().order_by(taken.business_date.desc()).limit(DATES_COMPARED)
+    near = taken.semi_join(dates, "business_date").filter(lambda rows: rows.table_name.isin(tuple(tables)))
+    entries = near.select("table_name", "business_date", "rows_in", "quarantined", "column_profile").order_by("business_date").to_pyarrow()
+    by_date: dict[tuple[str, date], list[Mapping[str, Any]]] = {}
+    for entry in entries.to_pylist():
+        by_date.setdefault((entry["table_name"], entry["business_date"]), []).append(entry)
+    looks: dict[str, list[Look]] = {table: [] for table in tables}
+    for (table, _), files in by_date.items():
+        looks[table].append(look(files))
+    return looks
+
+
+def delivered_suspicions(table: str, of_date: Look, delivered: Look, usual: Sequence[Look]) -> list[Suspicion]:
+    """Rules that a table of a delivery breaks before its rows are judged.
+
+    Args:
+        table: source table.
+        of_date: the table on the delivery's business date, with what was taken before.
+        delivered: the table in this delivery alone.
+        usual: the same on earlier business dates.
+    """
+    if len(usual) < DATES_NEEDED:
+        return []
+    return [*_row_count_low(table, of_date, usual), *_column_empty(table, delivered, usual), *_column_constant(table, delivered, usual)]
+
+
+def judged_suspicions(table: str, delivered: Look, usual: Sequence[Look]) -> list[Suspicion]:
+    """Rules that a table of a delivery breaks when its rows have been judged; arguments as of delivered_suspicions."""
+    if len(usual) < DATES_NEEDED or delivered.rows < REJECTED_OF_ROWS:
+        return []
+    share, before = delivered.rejected_ratio, median(day.rejected_ratio for day in usual)
+    alike = [day for day in usual if day.rejected_ratio >= share / REJECTED_TIMES_USUAL]
+    if share <= REJECTED_RATIO or share <= REJECTED_TIMES_USUAL * before or len(alike) >= ALIKE_DATES:
+        return []
+    figures = (
+        f"{delivered.quarantined} of {delivered.rows} rows broke a rule, {share:.0%}; usual is {before:.0%} (median of {_dates(usual)})"
+    )
+    return [Suspicion("rejected_share_high", table, figures)]
+
+
+def _row_count_low(table: str, of_date: Look, usual: Sequence[Look]) -> list[Suspicion]:
+    before = median(day.rows for day in usual)
+    alike = [day for day in usual if of_date.rows >= LOW_ROWS_RATIO * day.rows]
+    if before < ROWS_THAT_MATTER or of_date.rows >= LOW_ROWS_RATIO * before or len(alike) >= ALIKE_DATES:
+        return []
+    return [Suspicion("row_count_low", table, f"{of_date.rows} rows; usual are {before:.0f} (median of {_dates(usual)})")]
+
+
+def _column_empty(table: str, delivered: Look, usual: Sequence[Look]) -> list[Suspicion]:
+    """A column that the file does not have at all is a matter of its schema version, and not judged here."""
+    found = []
+    for name, offered in delivered.offered.items():
+        shares = [day.filled[name] / day.offered[name] for day in usual if day.offered.get(name)]
+        if delivered.filled[name] or offered < EMPTY_ROWS or name in MEANS_SOMETHING_EMPTY or len(shares) < DATES_NEEDED:
+            continue
+        if median(shares) >= FILLED_RATIO and shares.count(0.0) < ALIKE_DATES:
+            figures = (
+                f"column {name} is empty in all {offered} rows; usual is a value in {median(shares):.0%} (median of {len(shares)} dates)"
+            )
+            found.append(Suspicion("column_empty", table, figures))
+    return found
+
+
+def _column_constant(table: str, delivered: Look, usual: Sequence[Look]) -> list[Suspicion]:
+    """Amounts only: dates, statuses and references of one day are often all the same."""
+    comparable = [day for day in usual if day.rows >= CONSTANT_ROWS]
+    if delivered.rows < CONSTANT_ROWS or len(comparable) < DATES_NEEDED:
+        return []
+    return [
+        Suspicion(
+            "column_constant", table, f"column {name} has one value in all {delivered.rows} rows; on {_dates(comparable)} it had several"
+        )
+        for name in sorted(delivered.constant)
+        if all(name not in day.constant and day.filled.get(name) for day in comparable)
+    ]
+
+
+def _dates(usual: Sequence[Look]) -> str:
+    return f"{len(usual)} business dates"
