@@ -13,7 +13,7 @@ from pyiceberg.table import Table
 from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.update.snapshot import ManageSnapshots
 
-from warehouse.lake.catalog import Catalog, retried
+from warehouse.lake.catalog import Catalog, local_path, retried
 from warehouse.table import TableSpec
 
 log = logging.getLogger(__name__)
@@ -34,11 +34,21 @@ def nothing(_: DataFile) -> bool:
 
 def partitions(days: Collection[date]) -> Replaces:
     """The new files replace these dates of the partition column."""
-    numbers = {(day - EPOCH).days for day in days}
+    numbers = {day_number(day) for day in days}
     return lambda file: file.partition[0] in numbers
 
 
-def stage_files(catalog: Catalog, spec: TableSpec, branch: str, parent: int | None, replaces: Replaces, paths: list[str]) -> int:
+def files(paths: Collection[str]) -> Replaces:
+    """The new files stand for those at these paths."""
+    return lambda file: local_path(file.file_path) in paths
+
+
+def day_number(day: date) -> int:
+    """A date as Iceberg keeps it in a partition: days since 1970."""
+    return (day - EPOCH).days
+
+
+def stage_files(catalog: Catalog, spec: TableSpec, branch: str, parent: int | None, replaces: Replaces, added: list[str]) -> int:
     """Put files on a candidate's branch, which starts anew at the parent snapshot.
 
     Args:
@@ -47,20 +57,20 @@ def stage_files(catalog: Catalog, spec: TableSpec, branch: str, parent: int | No
         branch: name of the branch.
         parent: snapshot to build on; None when no release holds the table, which then holds these files only.
         replaces: which files of the parent go.
-        paths: Parquet files to add.
+        added: paths of Parquet files to add.
 
     Returns:
         The snapshot id of the table as it would become.
     """
     with catalog.lock(spec.name):
-        return retried(lambda: _stage(catalog.ensure(spec), branch, parent, replaces, paths))
+        return retried(lambda: _stage(catalog.ensure(spec), branch, parent, replaces, added))
 
 
-def _stage(table: Table, branch: str, parent: int | None, replaces: Replaces, paths: list[str]) -> int:
+def _stage(table: Table, branch: str, parent: int | None, replaces: Replaces, added: list[str]) -> int:
     start = _current(table) if parent is None else parent
     files = [task.file for task in table.scan(snapshot_id=start).plan_files()]
     doomed = [file for file in files if parent is None or replaces(file)]
-    if not paths and not doomed and _has_newest_schema(table, start):
+    if not added and not doomed and _has_newest_schema(table, start):
         return start
     with table.transaction() as transaction:
         # The branch must exist before the write: one made by the write would have no parent and hold the new rows only.
@@ -70,8 +80,8 @@ def _stage(table: Table, branch: str, parent: int | None, replaces: Replaces, pa
             with transaction.update_snapshot(branch=branch).overwrite() as overwrite:
                 for file in doomed:
                     overwrite.delete_data_file(file)
-        if paths:
-            transaction.add_files(paths, branch=branch, check_duplicate_files=False)
+        if added:
+            transaction.add_files(added, branch=branch, check_duplicate_files=False)
         elif not doomed:
             transaction.append(table.schema().as_arrow().empty_table(), branch=branch)
     return table.refs()[branch].snapshot_id

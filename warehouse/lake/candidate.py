@@ -16,6 +16,7 @@ from warehouse.lake.audit import AuditResult, audit_table
 from warehouse.lake.candidate_log import DROPPED, OPEN, PUBLISHED, CandidateRow, StagedTable
 from warehouse.lake.crash import crash_point
 from warehouse.lake.errors import AuditFailed, CandidateClosed, LakeError, PublishConflict, UnknownTable
+from warehouse.lake.merge import Merger
 from warehouse.lake.records import INTAKE
 from warehouse.lake.release_log import Release
 from warehouse.lake.writer import write_parquet
@@ -108,12 +109,39 @@ class Candidate:
         files = write_parquet(self._lake.con, spec, data, self._lake.catalog.folder(spec.name) / "data", allowed=days)
         crash_point(crash_at, "after_data_files", spec.name)
         replaces = branches.nothing if replace == "append" else branches.everything if days is None else branches.partitions(days)
-        branch = branches.branch_name(self.kind, self.run_id)
-        snapshot_id = branches.stage_files(self._lake.catalog, spec, branch, parent, replaces, files.paths)
-        crash_point(crash_at, "after_add_files", spec.name)
-        base = self._base_tables().get(spec.name)
-        self._lake.candidates.stage(self.kind, self.run_id, StagedTable(spec.name, branch, snapshot_id, base))
+        self._stage(spec, parent, replaces, files.paths)
         return files.rows
+
+    def merge(self, spec: TableSpec, added: ir.Table | pa.Table, removed: ir.Table | pa.Table | None = None) -> int:
+        """Stage a change of some rows of a table: the others stay where they are, in files that are not written again.
+
+        A table that the base does not hold starts with the added rows. A change without any row stages nothing, unless the declaration
+        has changed. FAN small files of about one size become one on the way, so that daily changes do not pile up files: see tiers.py.
+
+        Args:
+            spec: declaration of the table.
+            added: new rows, same columns as declared, in any order. They may have the keys of rows that are removed.
+            removed: at least the grain columns of the rows that go; keys that the table does not hold are passed over.
+
+        Returns:
+            Rows added.
+
+        Raises:
+            SchemaMismatch: columns, types or partition values do not fit; nothing is staged.
+            LakeError: the channel does not publish this table.
+        """
+        self._check_write(spec, None)
+        self._reopen()
+        crash_at = self._lake.settings.crash_at
+        crash_point(crash_at, "before_write", spec.name)
+        parent = self._snapshots().get(spec.name)
+        change = Merger(self._lake.con, self._lake.catalog, self._lake.reader, spec).change(parent, added, removed)
+        crash_point(crash_at, "after_data_files", spec.name)
+        if parent is None:
+            self._stage(spec, parent, branches.everything, change.paths)
+        elif change.paths or change.doomed or not self._lake.catalog.has_columns(spec, parent):
+            self._stage(spec, parent, branches.files(change.doomed), change.paths)
+        return change.rows
 
     def audit(self, spec: TableSpec) -> list[AuditResult]:
         """Check a staged table as it would become; publish needs it for every staged table.
@@ -121,14 +149,17 @@ class Candidate:
         Partitions that are as the base has them were audited with it and are not read again, unless the table gained columns.
 
         Returns:
-            One result per rule. Failed ones are in ops.audit_result at once, the others after publish.
+            One result per rule; none for a table that stays as the base has it. Failed ones are in ops.audit_result at once, the others
+            after publish.
 
         Raises:
-            UnknownTable: this run has not staged the table.
+            UnknownTable: neither this run nor the base has the table.
         """
         staged = self.staged()
         if spec.name not in staged:
-            raise UnknownTable(spec.name, staged)
+            if self.has(spec.name):
+                return []
+            raise UnknownTable(spec.name, self._snapshots())
         snapshot_id = staged[spec.name].snapshot_id
         results = audit_table(spec, self._lake.reader.changed(spec, snapshot_id, staged[spec.name].base_snapshot_id))
         self._lake.candidates.set_audit(self.kind, self.run_id, spec.name, snapshot_id, [asdict(result) for result in results])
@@ -175,6 +206,13 @@ class Candidate:
         for table in staged.values():
             branches.drop_branch(self._lake.catalog, table.table_name, table.branch)
         self.row = replace(self.row, status=DROPPED)
+
+    def _stage(self, spec: TableSpec, parent: int | None, replaces: branches.Replaces, added: list[str]) -> None:
+        branch = branches.branch_name(self.kind, self.run_id)
+        snapshot_id = branches.stage_files(self._lake.catalog, spec, branch, parent, replaces, added)
+        crash_point(self._lake.settings.crash_at, "after_add_files", spec.name)
+        base = self._base_tables().get(spec.name)
+        self._lake.candidates.stage(self.kind, self.run_id, StagedTable(spec.name, branch, snapshot_id, base))
 
     def _finish(self, release: Release) -> Release:
         self._lake.settle(self.kind, {table.table_name: table.branch for table in self.staged().values()})

@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlparse
 
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, NoSuchTableError
+from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 
 from warehouse.lake import records
 from warehouse.lake.durable import DurableFileIO
-from warehouse.lake.schema import evolve, iceberg_schema, partition_spec
+from warehouse.lake.schema import evolve, iceberg_schema, iceberg_type, partition_spec
 from warehouse.settings import Settings
 from warehouse.table import TableSpec
 
@@ -91,6 +93,11 @@ class Catalog:
             raise LookupError(f"{name}: snapshot {snapshot_id} is gone; it was expired by lending gc, read a newer release")
         return table
 
+    def has_columns(self, spec: TableSpec, snapshot_id: int) -> bool:
+        """Whether a snapshot has the columns of a declaration, so that nothing of it has to evolve."""
+        held = schema_at(self.holding(spec.name, snapshot_id), snapshot_id)
+        return [(field.name, field.field_type) for field in held.fields] == [(column.name, iceberg_type(column)) for column in spec.columns]
+
     def ensure(self, spec: TableSpec) -> Table:
         """The table of a declaration: created if missing, evolved if the declaration gained columns. Call it under the table's lock.
 
@@ -135,6 +142,18 @@ class Catalog:
         )
         self._tables[spec.name] = table
         return table
+
+
+def schema_at(table: Table, snapshot_id: int) -> Schema:
+    """The columns that a table had in a snapshot."""
+    snapshot = table.snapshot_by_id(snapshot_id)
+    schema_id = snapshot.schema_id if snapshot else None
+    return table.schemas()[schema_id] if schema_id is not None else table.schema()
+
+
+def local_path(location: str) -> str:
+    """The path of a file address of the lake."""
+    return location.removeprefix("file://") if urlparse(location).scheme == "file" else location
 
 
 def retried(commit: Callable[[], T], attempts: int = COMMIT_ATTEMPTS) -> T:

@@ -17,8 +17,7 @@ from pyiceberg.table.update.snapshot import ExpireSnapshots, ManageSnapshots
 
 from warehouse.lake.branches import branch_name
 from warehouse.lake.candidate_log import OPEN, CandidateRow
-from warehouse.lake.catalog import retried
-from warehouse.lake.reader import local_path
+from warehouse.lake.catalog import local_path, retried
 from warehouse.lake.records import INTAKE, RELEASE
 from warehouse.lake.release_log import Release
 

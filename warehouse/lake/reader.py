@@ -4,7 +4,9 @@ Measured as fast as plain Parquet and four to five times faster than reading thr
 once per process.
 """
 
-from urllib.parse import urlparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -14,10 +16,11 @@ from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 from pyiceberg.types import DecimalType
 
-from warehouse.lake.catalog import Catalog
+from warehouse.lake.catalog import Catalog, local_path, schema_at
 from warehouse.lake.errors import LakeError, UnknownTable
 from warehouse.lake.release_log import Release
 from warehouse.lake.schema import TYPES
+from warehouse.lake.tiers import StoredFile
 from warehouse.table import TableSpec
 
 
@@ -53,11 +56,26 @@ class Reader:
         if base_id is None or spec.partition_by not in spec.grain:
             return self.table(spec.name, snapshot_id)
         table = self._catalog.holding(spec.name, snapshot_id)
-        staged, base = (planned_partitions(table, each) for each in (snapshot_id, base_id))
+        staged, base = ({file.path: file.partition for file in stored_files(table, each)} for each in (snapshot_id, base_id))
         touched = {staged[path] for path in staged.keys() - base.keys()}
-        if _schema_at(table, snapshot_id) != _schema_at(table, base_id) or touched >= set(staged.values()):
+        if schema_at(table, snapshot_id) != schema_at(table, base_id) or touched >= set(staged.values()):
             return self.table(spec.name, snapshot_id)
         return self._read(table, snapshot_id, sorted(path for path, day in staged.items() if day in touched))
+
+    @contextmanager
+    def rows(self, table: Table, paths: list[str], file_column: str | None = None) -> Iterator[ir.Table]:
+        """Rows of some data files of a table, with the columns that it has now, while they are needed.
+
+        Args:
+            table: with its newest metadata.
+            paths: at least one.
+            file_column: name of a column to add that holds the path of the row's file.
+        """
+        rows = self._view(table, table.schema(), paths, {"filename": file_column} if file_column else {})
+        try:
+            yield rows
+        finally:
+            self._con.drop_view(rows.op().name)
 
     def empty(self, spec: TableSpec) -> ir.Table:
         """A typed table without rows, for one that was never written."""
@@ -68,13 +86,16 @@ class Reader:
         return self._read(table, snapshot_id, planned_files(table, snapshot_id))
 
     def _read(self, table: Table, snapshot_id: int, paths: list[str]) -> ir.Table:
-        schema = _schema_at(table, snapshot_id)
+        schema = schema_at(table, snapshot_id)
         if not paths:  # the engine cannot read an empty list of files
             return self._empty(ibis.Schema.from_pyarrow(schema.as_arrow()))
-        view = ibis.util.gen_name("_".join(table.name()))
-        options = {"schema": _by_field_id(schema)} if len(table.schemas()) > 1 else {}
+        return self._view(table, schema, paths, {})
+
+    def _view(self, table: Table, schema: Schema, paths: list[str], options: dict[str, Any]) -> ir.Table:
+        name = ibis.util.gen_name("_".join(table.name()))
+        by_id = {"schema": _by_field_id(schema)} if len(table.schemas()) > 1 else {}
         # Folder names are not columns here, and a home folder such as /data/env=prod must not become one.
-        return self._con.read_parquet(paths, table_name=view, hive_partitioning=False, **options)
+        return self._con.read_parquet(paths, table_name=name, hive_partitioning=False, **by_id, **options)
 
     def _empty(self, schema: ibis.Schema) -> ir.Table:
         return self._con.create_table(ibis.util.gen_name("empty"), schema=schema, temp=True)
@@ -119,11 +140,11 @@ def planned_files(table: Table, snapshot_id: int) -> list[str]:
     Raises:
         LakeError: a data file has delete files.
     """
-    return sorted(planned_partitions(table, snapshot_id))
+    return sorted(file.path for file in stored_files(table, snapshot_id))
 
 
-def planned_partitions(table: Table, snapshot_id: int) -> dict[str, object]:
-    """Paths of a snapshot's data files, with the partition of each: days since 1970, None for a table without partitions.
+def stored_files(table: Table, snapshot_id: int) -> list[StoredFile]:
+    """The data files of a snapshot.
 
     Raises:
         LakeError: a data file has delete files.
@@ -131,18 +152,8 @@ def planned_partitions(table: Table, snapshot_id: int) -> dict[str, object]:
     tasks = list(table.scan(snapshot_id=snapshot_id).plan_files())
     if any(task.delete_files for task in tasks):
         raise LakeError(f"{'.'.join(table.name())}: has delete files of a foreign writer; rewrite the table with its own tool")
-    return {local_path(task.file.file_path): next(iter(task.file.partition), None) for task in tasks}
-
-
-def local_path(location: str) -> str:
-    """The path of a file address of the lake."""
-    return location.removeprefix("file://") if urlparse(location).scheme == "file" else location
-
-
-def _schema_at(table: Table, snapshot_id: int) -> Schema:
-    snapshot = table.snapshot_by_id(snapshot_id)
-    schema_id = snapshot.schema_id if snapshot else None
-    return table.schemas()[schema_id] if schema_id is not None else table.schema()
+    files = (task.file for task in tasks)
+    return [StoredFile(local_path(file.file_path), file.record_count, next(iter(file.partition), None)) for file in files]
 
 
 def _by_field_id(schema: Schema) -> sqlglot.exp.Expr:

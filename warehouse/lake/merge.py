@@ -1,0 +1,112 @@
+"""Row-level change of a table, copy on write by file.
+
+A row that goes is found by its grain; only the files that hold such rows are written again, without them. Added rows are files of their
+own, and where small files have gathered, they become one on the way (tiers.py).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+from ibis.backends import BaseBackend
+from pyiceberg.table import Table
+
+from warehouse.lake.branches import day_number
+from warehouse.lake.catalog import Catalog
+from warehouse.lake.errors import SchemaMismatch
+from warehouse.lake.reader import Reader, stored_files
+from warehouse.lake.tiers import StoredFile, crowded
+from warehouse.lake.writer import write_parquet
+from warehouse.table import TableSpec
+
+FILE = "__file"  # column with the path of the file that holds a row
+
+
+@dataclass(frozen=True)
+class Change:
+    """New files of a merge, the files of the parent that they stand for, and the number of rows that are added."""
+
+    paths: list[str] = field(default_factory=list)
+    doomed: frozenset[str] = frozenset()
+    rows: int = 0
+
+
+@dataclass(frozen=True)
+class Merger:
+    """Changes one table of a lake."""
+
+    con: BaseBackend
+    catalog: Catalog
+    reader: Reader
+    spec: TableSpec
+
+    def change(self, parent: int | None, added: ir.Table | pa.Table, removed: ir.Table | pa.Table | None) -> Change:
+        """Write the files that turn the parent snapshot into the changed table; nothing refers to them yet.
+
+        Args:
+            parent: snapshot that is changed; None for a table that starts with the added rows.
+            added: rows with all declared columns.
+            removed: the grain, at least, of the rows that go.
+
+        Raises:
+            SchemaMismatch: columns or types do not fit.
+        """
+        written = write_parquet(self.con, self.spec, added, self._folder)
+        if parent is None:
+            return Change(written.paths, rows=written.rows)
+        files = stored_files(self.catalog.holding(self.spec.name, parent), parent)
+        with self._keys(removed) as keys:
+            hit = self._hit(files, keys) if keys is not None else set()
+            if not hit and not written.paths:
+                return Change()
+            old = hit | crowded(file for file in files if file.path not in hit)
+            return Change(written.paths + self._rewrite(old, keys), frozenset(old), written.rows)
+
+    @property
+    def _folder(self) -> Path:
+        return self.catalog.folder(self.spec.name) / "data"
+
+    def _table(self) -> Table:
+        with self.catalog.lock(self.spec.name):
+            return self.catalog.ensure(self.spec)
+
+    @contextmanager
+    def _keys(self, removed: ir.Table | pa.Table | None) -> Iterator[ir.Table | None]:
+        """The grain of the rows that go, stored, since it is read more than once; None if there are none."""
+        if removed is None:
+            yield None
+            return
+        table = ibis.memtable(removed) if isinstance(removed, pa.Table) else removed
+        missing = [name for name in self.spec.grain if name not in table.columns]
+        if missing:
+            raise SchemaMismatch(f"{self.spec.name}: rows to remove are named by their grain; {', '.join(missing)} is missing")
+        types = self.spec.nullable_schema()
+        keys = table.select(**{name: table[name].cast(types[name]) for name in self.spec.grain}).distinct()
+        name = ibis.util.gen_name("removed")
+        stored = self.con.create_table(name, keys, temp=True)
+        try:
+            yield stored if stored.count().to_pyarrow().as_py() else None
+        finally:
+            self.con.drop_table(name)
+
+    def _hit(self, files: list[StoredFile], keys: ir.Table) -> set[str]:
+        """Paths of the files that hold a row that goes."""
+        if self.spec.partition_by in self.spec.grain:
+            days = {day_number(day) for day in keys[self.spec.partition_by].to_pyarrow().to_pylist()}
+            files = [file for file in files if file.partition in days]
+        if not files:
+            return set()
+        with self.reader.rows(self._table(), [file.path for file in files], FILE) as held:
+            return set(held.semi_join(keys, list(self.spec.grain)).select(FILE).distinct()[FILE].to_pyarrow().to_pylist())
+
+    def _rewrite(self, old: set[str], keys: ir.Table | None) -> list[str]:
+        """Write what stays of files, by partition."""
+        if not old:
+            return []
+        with self.reader.rows(self._table(), sorted(old)) as held:
+            kept = held if keys is None else held.anti_join(keys, list(self.spec.grain))
+            return write_parquet(self.con, self.spec, kept, self._folder).paths
