@@ -2,7 +2,8 @@
 
 What a file looked like is kept in the ledger when it is taken (column_profile), so these rules read some hundred rows of the ledger and
 never history. The unit is the business date, not the delivery: a correction of three rows for a day that was taken belongs to that day.
-Lenders mix full snapshots and deltas, so a figure counts as usual when at least two earlier dates had one like it.
+Lenders mix full snapshots and deltas and change how often they deliver: a figure counts as usual when at least two earlier dates had
+one like it, and rows are few only if they are few per day since the date before as well.
 """
 
 import json
@@ -44,6 +45,7 @@ class Look:
         offered: by column, rows of the files that have it.
         filled: by column, rows with a value in it.
         constant: amounts with one value in all rows of all files.
+        days: since the table's business date before; None for the first one.
     """
 
     rows: int = 0
@@ -51,6 +53,7 @@ class Look:
     offered: Mapping[str, int] = field(default_factory=dict)
     filled: Mapping[str, int] = field(default_factory=dict)
     constant: frozenset[str] = frozenset()
+    days: int | None = None
 
     @property
     def rejected_ratio(self) -> float:
@@ -111,7 +114,7 @@ def column_profile(con: BaseBackend, file: VerifiedFile) -> str | None:
     if file.spooled is None:
         return None
     names = [name for name in file.spooled.header.names if name]
-    amounts = [column.name for column in file.file.source.columns if column.kind == "money" and column.name in names]
+    amounts = [column.name for column in file.file.source.columns if column.kind == "money" and column.required and column.name in names]
     rows = con.read_parquet(str(file.spooled.path))
     filled = {f"filled_{name}": (rows[name].strip() != "").sum() for name in names}
     least, most = ({f"{end}_{name}": getattr(rows[name], end)() for name in amounts} for end in ("min", "max"))
@@ -120,8 +123,8 @@ def column_profile(con: BaseBackend, file: VerifiedFile) -> str | None:
     return json.dumps({"filled": {name: int(facts[f"filled_{name}"] or 0) for name in names}, "constant": constant})
 
 
-def look(files: Iterable[Mapping[str, Any]]) -> Look:
-    """What entries of the ledger, all of one table, looked like together."""
+def look(files: Iterable[Mapping[str, Any]], days: int | None = None) -> Look:
+    """What entries of the ledger, all of one table, looked like together; days as in Look."""
     rows = quarantined = 0
     offered: dict[str, int] = {}
     filled: dict[str, int] = {}
@@ -135,10 +138,10 @@ def look(files: Iterable[Mapping[str, Any]]) -> Look:
         for name, count in profile["filled"].items():
             offered[name] = offered.get(name, 0) + entry["rows_in"]
             filled[name] = filled.get(name, 0) + count
-    return Look(rows, quarantined, offered, filled, frozenset(set.intersection(*constants) if constants else ()))
+    return Look(rows, quarantined, offered, filled, frozenset(set.intersection(*constants) if constants else ()), days)
 
 
-def usual_looks(ledger: ir.Table, business_date: date, tables: Collection[str]) -> dict[str, list[Look]]:
+def usual_looks(ledger: ir.Table, business_date: date, tables: Collection[str]) -> dict[str, dict[date, Look]]:
     """What some tables looked like on the business dates before one, by table.
 
     Args:
@@ -147,19 +150,29 @@ def usual_looks(ledger: ir.Table, business_date: date, tables: Collection[str]) 
         tables: names of source tables.
 
     Returns:
-        one Look per business date with the table, oldest first, of the newest DATES_COMPARED dates with any file.
+        by business date one Look, oldest first, of the newest DATES_COMPARED dates with any file.
     """
     taken = ledger.filter((ledger.status == INGESTED) & (ledger.business_date < business_date))
     dates = taken.select("business_date").distinct().order_by(taken.business_date.desc()).limit(DATES_COMPARED)
     near = taken.semi_join(dates, "business_date").filter(lambda rows: rows.table_name.isin(tuple(tables)))
     entries = near.select("table_name", "business_date", "rows_in", "quarantined", "column_profile").order_by("business_date").to_pyarrow()
-    by_date: dict[tuple[str, date], list[Mapping[str, Any]]] = {}
+    by_date: dict[str, dict[date, list[Mapping[str, Any]]]] = {table: {} for table in tables}
     for entry in entries.to_pylist():
-        by_date.setdefault((entry["table_name"], entry["business_date"]), []).append(entry)
-    looks: dict[str, list[Look]] = {table: [] for table in tables}
-    for (table, _), files in by_date.items():
-        looks[table].append(look(files))
+        by_date[entry["table_name"]].setdefault(entry["business_date"], []).append(entry)
+    return {table: _looks(dates) for table, dates in by_date.items()}
+
+
+def _looks(by_date: Mapping[date, list[Mapping[str, Any]]]) -> dict[date, Look]:
+    looks: dict[date, Look] = {}
+    for day, files in by_date.items():
+        looks[day] = look(files, days_since(day, looks))
     return looks
+
+
+def days_since(business_date: date, before: Iterable[date]) -> int | None:
+    """Days since the last of some business dates; None if there is none."""
+    last = max(before, default=None)
+    return (business_date - last).days if last else None
 
 
 def delivered_suspicions(table: str, of_date: Look, delivered: Look, usual: Sequence[Look]) -> list[Suspicion]:
@@ -191,11 +204,18 @@ def judged_suspicions(table: str, delivered: Look, usual: Sequence[Look]) -> lis
 
 
 def _row_count_low(table: str, of_date: Look, usual: Sequence[Look]) -> list[Suspicion]:
-    before = median(day.rows for day in usual)
+    expected = _expected_rows(of_date, usual)
     alike = [day for day in usual if of_date.rows >= LOW_ROWS_RATIO * day.rows]
-    if before < ROWS_THAT_MATTER or of_date.rows >= LOW_ROWS_RATIO * before or len(alike) >= ALIKE_DATES:
+    if expected < ROWS_THAT_MATTER or of_date.rows >= LOW_ROWS_RATIO * expected or len(alike) >= ALIKE_DATES:
         return []
-    return [Suspicion("row_count_low", table, f"{of_date.rows} rows; usual are {before:.0f} (median of {_dates(usual)})")]
+    return [Suspicion("row_count_low", table, f"{of_date.rows} rows; usual are {expected:.0f} (median of {_dates(usual)})")]
+
+
+def _expected_rows(of_date: Look, usual: Sequence[Look]) -> float:
+    """Rows of a usual business date, or of as many days as this one covers if those are fewer: changes grow with the days, books do not."""
+    daily = [day.rows / day.days for day in usual if day.days]
+    whole = median(day.rows for day in usual)
+    return min(whole, of_date.days * median(daily)) if of_date.days and daily else whole
 
 
 def _column_empty(table: str, delivered: Look, usual: Sequence[Look]) -> list[Suspicion]:
@@ -214,7 +234,7 @@ def _column_empty(table: str, delivered: Look, usual: Sequence[Look]) -> list[Su
 
 
 def _column_constant(table: str, delivered: Look, usual: Sequence[Look]) -> list[Suspicion]:
-    """Amounts only: dates, statuses and references of one day are often all the same."""
+    """Required amounts only: dates, statuses and references of one day are often all the same, as are fees and penalties."""
     comparable = [day for day in usual if day.rows >= CONSTANT_ROWS]
     if delivered.rows < CONSTANT_ROWS or len(comparable) < DATES_NEEDED:
         return []

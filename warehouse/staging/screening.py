@@ -9,7 +9,17 @@ from ibis.backends import BaseBackend
 
 from warehouse.raw.verify import VerifiedDelivery
 from warehouse.staging.arrivals import Arrivals
-from warehouse.staging.batch import Look, Suspicion, column_profile, delivered_suspicions, is_accepted, judged_suspicions, look, usual_looks
+from warehouse.staging.batch import (
+    Look,
+    Suspicion,
+    column_profile,
+    days_since,
+    delivered_suspicions,
+    is_accepted,
+    judged_suspicions,
+    look,
+    usual_looks,
+)
 
 
 @dataclass
@@ -24,7 +34,8 @@ class Screening:
 
     profiles: Mapping[str, str | None]
     accepted: Collection[tuple[str, str | None]]
-    _usual: Mapping[str, list[Look]]
+    _business_date: date
+    _usual: Mapping[str, Mapping[date, Look]]
     overruled: dict[str, list[Suspicion]] = field(default_factory=dict)
 
     @classmethod
@@ -39,7 +50,7 @@ class Screening:
         """Look at the new files of a delivery, and at what is usual for their tables."""
         profiles = {file.sha256: column_profile(con, file) for file in delivery.new}
         tables = {file.file.source.name for file in delivery.new}
-        return cls(profiles, accepted, usual_looks(arrivals.ledger, business_date, tables))
+        return cls(profiles, accepted, business_date, usual_looks(arrivals.ledger, business_date, tables))
 
     def delivered(self, arrivals: Arrivals, delivery: VerifiedDelivery) -> list[Suspicion]:
         """What blocks the delivery before its rows are judged."""
@@ -47,7 +58,9 @@ class Screening:
         found = []
         for table, files in _by_table(entries).items():
             taken = [entry for (name, _), entry in arrivals.taken.items() if name == table]
-            found += delivered_suspicions(table, look([*taken, *files]), look(files), self._usual[table])
+            usual = self._usual[table]
+            of_date = look([*taken, *files], days_since(self._business_date, usual))
+            found += delivered_suspicions(table, of_date, look(files), list(usual.values()))
         return self._blocking(found)
 
     def judged(self, entries: Collection[Mapping[str, Any]]) -> list[Suspicion]:
@@ -58,7 +71,7 @@ class Screening:
         """
         found = []
         for table, files in _by_table([entry for entry in entries if entry["source_sha256"] in self.profiles]).items():
-            found += judged_suspicions(table, look(files), self._usual[table])
+            found += judged_suspicions(table, look(files), list(self._usual[table].values()))
         return self._blocking(found)
 
     def remarks(self) -> dict[str, str]:
