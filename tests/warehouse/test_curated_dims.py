@@ -87,7 +87,7 @@ def test_region_edges(rows):
     assert found["LOOP_A", "1900-01-01"]["region_path"] == "B > A"  # a circle ends where it would meet a region again
 
 
-def test_clients_over_time(rows):
+def test_e40_clients_over_time(rows):
     spans: dict[str, list] = {}
     for row in dim_client(rows.clients, rows.regions, TERMS).order_by("client_id", "valid_from").to_pyarrow().to_pylist():
         spans.setdefault(row["client_id"], []).append(texts(row, "region_id", "valid_from", "valid_to", "is_current"))
@@ -121,7 +121,7 @@ def test_region_on_a_day_by_what_was_known(rows):
     assert found["2024-05-31", "STRANGE"]["region_id"] == "Unknown"
 
 
-def test_current_map_follows_successors(rows):
+def test_e40_current_map_follows_successors(rows):
     then, now = date(2024, 6, 30), date(2024, 7, 1)
     found = by(current_map(rows, as_of_dates([then, now], TERMS.time_zone)), "as_of_on", "region_id")
     assert found["2024-06-30", "N1"]["region_current_map_id"] == "N1"

@@ -245,7 +245,7 @@ def test_the_later_delivery_of_a_date_wins_key_by_key(con: BaseBackend) -> None:
     assert dispositions == ["duplicate superseded_by_delivery", "accepted", "accepted", "duplicate", "duplicate"]
 
 
-def test_a_key_twice_in_a_delivery(con: BaseBackend) -> None:
+def test_e22_a_key_twice_in_a_delivery(con: BaseBackend) -> None:
     early, late = "2024-06-01T00:00:00Z", "2024-06-02T00:00:00Z"
     staged, dispositions = versions(
         con,
@@ -276,7 +276,7 @@ def test_tombstones_are_versions(con: BaseBackend) -> None:
     assert dispositions == ["accepted", "accepted", "duplicate", "accepted"]
 
 
-def test_a_parked_row_is_released_when_its_parent_arrives(con: BaseBackend) -> None:
+def test_e31_a_parked_row_is_released_when_its_parent_arrives(con: BaseBackend) -> None:
     child = Delivered(OPENING, [("contracts", [contract("L1")])])
     waiting = judged(con, [child, Delivered(LAST, [("regions", [REGION])])], ["regions", "clients", "contracts"])
     assert waiting.of("contracts")[2][0] == "parked"
@@ -289,7 +289,7 @@ def test_a_parked_row_is_released_when_its_parent_arrives(con: BaseBackend) -> N
     assert [row["is_escalated"] for row in fresh.quarantine if row["rule"] == "orphan"] == [False]
 
 
-def test_a_later_row_is_known_when_it_was_delivered(con: BaseBackend) -> None:
+def test_e23_a_later_row_is_known_when_it_was_delivered(con: BaseBackend) -> None:
     """However early it was booked; and a late arrival of an earlier date is known at that date."""
     opened = Delivered(
         OPENING, [("clients", [{"client_id": "C1", "region_id": None}]), ("contracts", [contract("L1")]), ("repayments", [])]
@@ -308,7 +308,7 @@ def test_an_accepted_repayment_is_not_judged_by_later_versions_of_its_contract(c
     assert result.of("repayments") == {2: ("accepted", "")}
 
 
-def test_a_refused_event_is_accepted_when_delivered_again_with_the_one_between(con: BaseBackend) -> None:
+def test_e35_a_refused_event_is_accepted_when_delivered_again_with_the_one_between(con: BaseBackend) -> None:
     parents = [("clients", [{"client_id": "C1", "region_id": None}]), ("contracts", [contract("L1")])]
     jump = [event("New", "2024-01-01"), event("Sold", "2024-03-01")]
     fixed = [event("Active", "2024-01-10"), event("Sold", "2024-03-01")]
