@@ -51,6 +51,13 @@ def _add_pipeline(add: Add) -> None:
     ingest.add_argument("path", type=Path, metavar="PATH")
     ingest.add_argument("--business-date", type=_day, required=True, metavar="D", help="calendar day that the delivery is of")
     ingest.add_argument("--allow-partial", action="store_true", help="reject bad files and take the others (exit code 3)")
+    ingest.add_argument(
+        "--accept",
+        action="append",
+        default=[],
+        metavar="RULE[:TABLE]",
+        help="take the delivery although it breaks this rule of deliveries, such as row_count_low:repayments; repeatable",
+    )
     _json(ingest)
     build = add("build", "pipeline:build", "curated tables, marts and features of the last business date, then one release")
     build.add_argument("--force", action="store_true", help="build again although nothing is new")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 import dagster as dg
+from pydantic import Field
 
 from orchestration.checks import contract_check, contract_result, key, table_asset
 from orchestration.partitions import days_of
@@ -25,10 +26,14 @@ RELEASE = dg.AssetKey("release")
 
 
 class IntakeConfig(dg.Config):
-    """What to ingest: a folder or zip, by default the landing folder of the partition's business date."""
+    """What to ingest: a folder or zip, by default the landing folder of the partition's business date.
+
+    accept: rules of deliveries to set aside for this one, as RULE or RULE:TABLE, such as row_count_low:repayments.
+    """
 
     path: str | None = None
     allow_partial: bool = False
+    accept: list[str] = Field(default_factory=list)
 
 
 def keys(specs: Iterable[TableSpec]) -> list[dg.AssetKey]:
@@ -73,7 +78,9 @@ def intake_asset(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         for day in days:
             path = config.path or str(platform.settings.landing / day.isoformat())
             run_id = f"{candidate_id(context)}-{day}"
-            result = ingest_delivery(platform.lake, platform.settings, path, day, run_id, allow_partial=config.allow_partial)
+            result = ingest_delivery(
+                platform.lake, platform.settings, path, day, run_id, allow_partial=config.allow_partial, accept=config.accept
+            )
             platform.ingested = result
             if result.error is not None:
                 raise DeliveryRefused(result.error)

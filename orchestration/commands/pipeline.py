@@ -17,14 +17,20 @@ def ingest(arguments: argparse.Namespace, settings: Settings) -> int:
     """Take a delivery and print what became of the rows of each file."""
     from orchestration.commands.runs import Runner
     from orchestration.resources import DeliveryRefused
+    from warehouse.staging.batch import UnknownRule, accepted_rules
 
     day, today = arguments.business_date, datetime.now(ZoneInfo(settings.terms.time_zone)).date()
     if not settings.first_business_date <= day <= today:
         rule = f"must be from {settings.first_business_date} (LENDING_FIRST_BUSINESS_DATE) to today, {today}"
         print(f"lending ingest: --business-date {day}: {rule}", file=sys.stderr)
         return WRONG_USAGE
+    try:
+        accepted_rules(arguments.accept)
+    except UnknownRule as error:
+        print(f"lending ingest: --accept {error}", file=sys.stderr)
+        return WRONG_USAGE
     runner = Runner(settings)
-    config = {"path": str(arguments.path.absolute()), "allow_partial": arguments.allow_partial}
+    config = {"path": str(arguments.path.absolute()), "allow_partial": arguments.allow_partial, "accept": arguments.accept}
     with suppress(DeliveryRefused):  # the result says why
         runner.run("ingest", [day], {"intake": config})
     result = runner.platform.ingested
