@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 import unicodedata
 from datetime import date, datetime
 from decimal import Decimal
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from warehouse.raw import text
 from warehouse.raw.delivery import DeliveredFile, source_of
 from warehouse.raw.header import FileRejected
 from warehouse.raw.reader import read_file
@@ -182,6 +184,58 @@ def test_json_lines(tmp_path: Path) -> None:
     assert unknown == ("tags",)
 
 
+def test_json_lines_of_several_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns that come late are null before, and their names count for the header."""
+    monkeypatch.setattr(text, "BLOCK_BYTES", 64)
+    path = tmp_path / "clients.jsonl"
+    lines = [json.dumps({"client_id": f"C{number}", "region_id": "R"} | ({"note": 1} if number == 40 else {})) for number in range(50)]
+    path.write_text("\n".join(lines) + "\n")
+    rows, unknown = read(path)
+    assert [row["client_id"] for row in rows] == [f"C{number}" for number in range(50)]
+    assert [row["source_row_number"] for row in rows if "extra_values" in row] == [41]
+    assert unknown == ("note",)
+    path.write_text('{"client_id": "C1"}\n' * 30 + '{"client_id": "C1", "Client Id": "C1", "region_id": "R"}')
+    with pytest.raises(FileRejected, match="column client_id is there more than once") as rejected:
+        read(path)
+    assert rejected.value.rows_read == 31
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [
+        ("clients.csv", HEADER + "C1,R1,Anna\nC2,R", 3),
+        ("clients.csv", HEADER + 'C1,R1,Anna\n"C2","R2"', 3),
+        ("clients.csv", HEADER + 'C1,R1,"An\nna"\nC2', 4),
+        ("clients.csv", HEADER + "C1,R1,Anna\rC2", 3),
+        ("clients.jsonl", '{"client_id": "C1", "region_id": "R1"}\n{"client_id": "C2", "reg', 2),
+    ],
+)
+def test_e03_a_file_that_ends_within_a_row_is_rejected(tmp_path: Path, name: str, content: str, line: int) -> None:
+    path = tmp_path / name
+    path.write_text(content, newline="")
+    with pytest.raises(FileRejected, match=f"^line {line}: the file ends within this row .*; deliver the whole file again$") as rejected:
+        read(path)
+    assert rejected.value.rows_read == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "faults"),
+    [
+        ("clients.csv", HEADER + "C1,R1,Anna\nC2,R2,", [None, None]),
+        ("clients.csv", HEADER + "C1,R1,Anna\nC2,R2,B,x", [None, "ragged_row"]),
+        ("clients.csv", HEADER + "C1,R1,Anna\n  ", [None]),
+        ("clients.csv", HEADER + "C1,R1,Anna\nC2\n", [None, "ragged_row"]),
+        ("clients.csv", HEADER[:-1], []),
+        ("clients.jsonl", '{"client_id": "C1", "region_id": "R1"}', [None]),
+        ("clients.jsonl", '{"client_id": "C1", "region_id": "R1"}\n{"client_id": "C2"\n', [None, "bad_json"]),
+    ],
+)
+def test_a_last_line_without_its_end_is_a_row(tmp_path: Path, name: str, content: str, faults: list[str | None]) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    assert [row.get("read_fault") for row in read(path)[0]] == faults
+
+
 def test_parquet_values_become_the_text_of_a_csv(tmp_path: Path) -> None:
     path = tmp_path / "repayments.parquet"
     columns = {
@@ -209,6 +263,36 @@ def test_parquet_floats_have_no_exponent(tmp_path: Path) -> None:
     path = tmp_path / "clients.parquet"
     pq.write_table(pa.table({"client_id": ["a", "b", "c"], "region_id": ["R"] * 3, "credit_score": [1e22, float("nan"), 0.1]}), path)
     assert [row.get("credit_score") for row in read(path)[0]] == ["10000000000000000000000", None, "0.1"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.one_of(st.none(), st.floats(), st.floats(-1e6, 1e6).map(lambda value: round(value, 2))), max_size=5),
+    st.lists(st.one_of(st.none(), st.integers(-(10**17), 10**17), st.integers(-20, 20)), max_size=5),
+    st.integers(0, 12),
+    st.booleans(),
+)
+def test_parquet_numbers_are_written_as_python_writes_them(
+    tmp_path_factory: pytest.TempPathFactory, floats: list[float | None], integers: list[int | None], scale: int, is_single: bool
+) -> None:
+    count = max(len(floats), len(integers))
+    decimals = [None if number is None else Decimal(number).scaleb(-scale) for number in integers]
+    columns = {
+        "client_id": pa.array(floats + [None] * (count - len(floats)), pa.float32() if is_single else pa.float64()),
+        "region_id": pa.array(decimals + [None] * (count - len(decimals)), pa.decimal128(30, scale)),
+    }
+    path = tmp_path_factory.mktemp("parquet") / "clients.parquet"
+    pq.write_table(pa.table(columns), path)
+
+    found = [(row.get("client_id"), row.get("region_id")) for row in read(path)[0]]
+
+    def digits(number: float | None) -> str | None:
+        if number is None or math.isnan(number):
+            return None
+        return format(Decimal(repr(number)), "f") if math.isfinite(number) else repr(number)
+
+    single, exact = columns["client_id"].to_pylist(), columns["region_id"].to_pylist()
+    assert found == [(digits(one), None if other is None else format(other, "f")) for one, other in zip(single, exact, strict=True)]
 
 
 def test_parquet_of_a_type_without_text_is_rejected(tmp_path: Path) -> None:

@@ -1,139 +1,144 @@
 """Read csv: every row keeps its line number, and a row that does not fit the header is kept with its fault.
 
-Python's csv module in strict mode is used, because it never drops, fills or shifts a row silently: a quote that swallows rows is an error.
+Nothing is dropped, filled or shifted silently: a quote that swallows rows is an error, and so is a file that ends within a row.
 """
 
-import csv
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from warehouse.raw.csv_block import BlockReader, Rows
+from warehouse.raw.csv_strict import Row, strict_rows
 from warehouse.raw.header import FileRejected, Header, match_header
-from warehouse.raw.text import Lines, open_lines
+from warehouse.raw.text import Text, open_text
 from warehouse.sources import SourceTable
+from warehouse.sources.dialect import Dialect
 
-CHUNK_ROWS = 50_000
+_ESCAPED = r'["\\\x00-\x1f]'  # characters that JSON writes in another way
 
 
-def csv_header(path: Path, source: SourceTable) -> Header:
-    """The header of a csv file.
+class CsvFile:
+    """The rows of a csv file, some at a time; iterate once.
 
-    Raises:
-        FileRejected: the file is empty, unreadable, or its header does not fit; rows_read says how many rows follow.
+    Attributes:
+        header: where its columns go; known after the first chunk.
     """
-    with open_lines(path) as lines:
-        reader = csv.reader(lines, strict=True)
+
+    def __init__(self, path: Path, source: SourceTable, dialect: Dialect) -> None:
+        self._path, self._source, self._dialect = path, source, dialect
+        self.header = Header((), (), source.version_of(()))
+
+    @property
+    def marks(self) -> str | None:
+        """Marks of numbers and dates in the rows, as raw holds them."""
+        return self._dialect.marks()
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        """Chunks of rows; blank lines are no rows.
+
+        Yields:
+            source_row_number and the delivered columns as text; extra_values; read_fault where fields could not be told apart.
+
+        Raises:
+            FileRejected: the text is damaged or cut, a quote is out of place or the header does not fit; rows_read says how many rows
+                were read, and for the header how many follow it.
+        """
+        done = 0
         try:
-            titles = next(reader, None)
-            if titles is None:
-                raise FileRejected("the file is empty; deliver at least its header line")
-            return match_header(titles, source)
-        except csv.Error as error:
-            raise FileRejected(f"line 1: {error}; correct the header") from error
+            with open_text(self._path, self._dialect.encoding) as text:
+                titles, rest, line = self._titles(text)
+                reader = BlockReader(len(titles), self._dialect)
+                self.header = self._match(titles, reader, text, rest, line)
+                while block := text.more(rest, line):
+                    rows = reader.read(block)
+                    rest, line = rows.rest, line + rows.lines
+                    if rows.cut:
+                        raise self._cut(rows.cut, len(rows))
+                    if len(rows):
+                        yield _chunk(rows, self.header)
+                    done += len(rows)
         except FileRejected as rejected:
-            rejected.rows_read = _count(reader)
+            rejected.rows_read += done
             raise
 
+    def _titles(self, text: Text) -> tuple[list[str], bytes, int]:
+        """The header's titles, the rest of the block behind them, and the line on which that begins."""
+        rest = b""
+        while block := text.more(rest, 1):
+            content = block.data.decode()
+            for row in strict_rows(iter(io.StringIO(content, newline="")), 1, self._dialect, block.is_last):
+                if row.has_nul:
+                    raise FileRejected("line 1: holds a NUL character; correct the header")
+                return row.fields, content[row.position :].encode(), 1 + row.lines
+            rest = block.data
+        raise FileRejected("the file is empty; deliver at least its header line")
 
-def csv_chunks(path: Path, header: Header) -> Iterator[pa.Table]:
-    """The rows of a csv file, some at a time.
+    def _match(self, titles: list[str], reader: BlockReader, text: Text, rest: bytes, line: int) -> Header:
+        try:
+            return match_header(titles, self._source)
+        except FileRejected as rejected:
+            rejected.rows_read = _count(reader, text, rest, line)
+            raise
 
-    Grain: one row per row of the file; blank lines are no rows.
-
-    Yields:
-        source_row_number and the delivered columns as text; extra_values; read_fault where fields could not be told apart.
-
-    Raises:
-        FileRejected: the text is damaged or a quote is out of place.
-    """
-    chunk, done = _Chunk(header), 0
-    try:
-        with open_lines(path) as lines:
-            reader = csv.reader(lines, strict=True)
-            next(reader)
-            for number, fields in _rows(reader):
-                chunk.add(number, fields, lines)
-                if len(chunk) == CHUNK_ROWS:
-                    yield chunk.table()
-                    chunk, done = _Chunk(header), done + CHUNK_ROWS
-    except csv.Error as error:
-        message = f"near line {reader.line_num}: {error}; a quote or a field there is wrong, deliver the file again"
-        raise FileRejected(message, done + len(chunk)) from error
-    except FileRejected as rejected:
-        rejected.rows_read = done + len(chunk)
-        raise
-    yield chunk.table()
+    def _cut(self, row: Row, rows_read: int) -> FileRejected:
+        found, expected = len(row.fields), len(self.header.names)
+        message = (
+            f"line {row.number}: the file ends within this row ({found} of {expected} fields, no line end); deliver the whole file again"
+        )
+        return FileRejected(message, rows_read)
 
 
-def _rows(reader: "csv._reader") -> Iterator[tuple[int, list[str]]]:  # type: ignore[name-defined]
-    """Rows with the line on which each begins."""
-    begins = reader.line_num + 1
-    for fields in reader:
-        if len(fields) > 1 or (fields and fields[0].strip()):
-            yield begins, fields
-        begins = reader.line_num + 1
-
-
-def _count(reader: "csv._reader") -> int:  # type: ignore[name-defined]
-    """Rows that can be read from here on."""
+def _count(reader: BlockReader, text: Text, rest: bytes, line: int) -> int:
+    """Rows from here on, as far as they can be read: the file is rejected for its header already, this is the number for the ledger."""
     count = 0
     try:
-        for _ in _rows(reader):
-            count += 1
-    except (csv.Error, FileRejected, UnicodeDecodeError, EOFError, OSError):
-        return count  # the file is rejected for its header already; this is the number for the ledger
+        while block := text.more(rest, line):
+            rows = reader.read(block)
+            rest, line, count = rows.rest, line + rows.lines, count + len(rows)
+    except FileRejected as rejected:
+        return count + rejected.rows_read
     return count
 
 
-class _Chunk:
-    """Rows on their way to Arrow: those that fit the header, and those that do not."""
+def _chunk(rows: Rows, header: Header) -> pa.Table:
+    parts = [_whole(table, header) for table in rows.tables]
+    return pa.concat_tables([*parts, _faulty(rows.others)], promote_options="default")
 
-    def __init__(self, header: Header) -> None:
-        self._header = header
-        self._width = len(header.names)
-        self._numbers: list[int] = []
-        self._fields: list[list[str]] = []
-        self._faults: list[tuple[int, str, str]] = []
 
-    def __len__(self) -> int:
-        return len(self._numbers) + len(self._faults)
+def _whole(table: pa.Table, header: Header) -> pa.Table:
+    columns = {"source_row_number": table["number"]}
+    columns |= {name: table[str(place)] for place, name in enumerate(header.names) if name}
+    if header.unknown:
+        extra = {title: table[str(place)] for place, title in enumerate(header.delivered) if header.names[place] is None}
+        columns["extra_values"] = json_objects(extra)
+    return pa.table(columns)
 
-    def add(self, number: int, fields: list[str], lines: Lines) -> None:
-        if len(fields) == self._width and not lines.has_nul:
-            self._numbers.append(number)
-            self._fields.append(fields)
-            return
-        rule = "nul_character" if lines.has_nul else "ragged_row"
-        lines.has_nul = False
-        self._faults.append((number, rule, json.dumps(fields, ensure_ascii=False).replace("\0", "\\u0000")))
 
-    def table(self) -> pa.Table:
-        return pa.concat_tables([self._whole(), self._faulty()], promote_options="default")
+def json_objects(columns: dict[str, pa.ChunkedArray]) -> pa.ChunkedArray:
+    """Texts of some columns as one JSON object a row, as json.dumps writes it."""
+    parts: list[pa.ChunkedArray | str] = []
+    for title, texts in columns.items():
+        parts += [", " if parts else "{", json.dumps(title, ensure_ascii=False) + ": ", _json_texts(texts)]
+    return pc.binary_join_element_wise(*parts, "}", "")
 
-    def _whole(self) -> pa.Table:
-        by_column = list(zip(*self._fields, strict=True)) or [()] * self._width
-        columns: dict[str, pa.Array] = {"source_row_number": pa.array(self._numbers, pa.int64())}
-        for name, values in zip(self._header.names, by_column, strict=True):
-            if name:
-                columns[name] = pa.array(values, pa.string())
-        if self._header.unknown:
-            columns["extra_values"] = self._extra_values(by_column)
-        return pa.table(columns)
 
-    def _extra_values(self, by_column: list[tuple[str, ...]]) -> pa.Array:
-        extra = [position for position, name in enumerate(self._header.names) if name is None]
-        titles = [self._header.delivered[position] for position in extra]
-        rows = zip(*(by_column[position] for position in extra), strict=True)
-        return pa.array([json.dumps(dict(zip(titles, row, strict=True)), ensure_ascii=False) for row in rows], pa.string())
+def _json_texts(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pc.any(pc.match_substring_regex(texts, _ESCAPED), min_count=0).as_py():
+        return pa.chunked_array([pa.array([json.dumps(text, ensure_ascii=False) for text in texts.to_pylist()], pa.string())])
+    return pc.binary_join_element_wise('"', texts, '"', "")
 
-    def _faulty(self) -> pa.Table:
-        numbers, rules, fields = zip(*self._faults, strict=True) if self._faults else ((), (), ())
-        return pa.table(
-            {
-                "source_row_number": pa.array(numbers, pa.int64()),
-                "read_fault": pa.array(rules, pa.string()),
-                "extra_values": pa.array(fields, pa.string()),
-            }
-        )
+
+def _faulty(rows: list[Row]) -> pa.Table:
+    rules = ["nul_character" if row.has_nul else "ragged_row" for row in rows]
+    fields = [json.dumps(row.fields, ensure_ascii=False).replace("\0", "\\u0000") for row in rows]
+    return pa.table(
+        {
+            "source_row_number": pa.array([row.number for row in rows], pa.int64()),
+            "read_fault": pa.array(rules, pa.string()),
+            "extra_values": pa.array(fields, pa.string()),
+        }
+    )
