@@ -9,7 +9,7 @@ import pytest
 from ibis.backends import BaseBackend
 
 from tests.warehouse.lake_book import rows
-from warehouse.lake.audit import audit_table, pandera_schema
+from warehouse.lake.audit import audit_table, pandera_schema, rules
 from warehouse.table import MONEY, TIMESTAMP, TableSpec, columns
 
 SPEC = TableSpec(
@@ -83,7 +83,7 @@ def test_all_broken_rules_are_found_and_counted(con: BaseBackend) -> None:
 def test_repeated_keys_are_found_where_pandera_alone_passes_them(con: BaseBackend) -> None:
     table = stored(con, [GOOD, GOOD, GOOD])
     assert [result.failed_rows for result in audit_table(SPEC, table) if result.rule == "grain"] == [3]
-    assert {column.unique for column in pandera_schema(SPEC).columns.values()} == {False}
+    assert {column.unique for column in pandera_schema(SPEC, rules(SPEC)).columns.values()} == {False}
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from tests.warehouse.lake_book import ACCOUNTS, BALANCES, DAYS, rows, stage
 from warehouse.lake import Lake, LakeError
 from warehouse.lake.catalog import LockBusy, retried
 from warehouse.lake.durable import DurableFileIO, SyncedStream
-from warehouse.lake.reader import planned_files
+from warehouse.lake.plan import stored_files
 from warehouse.settings import Settings
 
 
@@ -109,8 +109,8 @@ def test_release_pins_the_last_of_two_snapshots(lake: Lake) -> None:
     table = lake.catalog.reload(BALANCES.name)
     pinned = table.snapshot_by_id(release.tables[BALANCES.name])
     between = table.snapshot_by_id(pinned.parent_snapshot_id)
-    assert planned_files(table, between.snapshot_id) == []
-    assert len(planned_files(table, pinned.snapshot_id)) == 2
+    assert stored_files(table, between.snapshot_id) == []
+    assert len(stored_files(table, pinned.snapshot_id)) == 2
 
 
 def test_each_file_holds_one_partition(lake: Lake) -> None:
@@ -179,7 +179,7 @@ def test_delete_files_of_a_foreign_writer_are_not_ignored(lake: Lake, monkeypatc
     task.delete_files.add(task.file)
     monkeypatch.setattr("pyiceberg.table.DataScan.plan_files", lambda self: [task])
     with pytest.raises(LakeError, match=r"curated.accounts: has delete files"):
-        planned_files(table, table.current_snapshot().snapshot_id)
+        stored_files(table, table.current_snapshot().snapshot_id)
 
 
 def test_versions_of_engine_and_ibis_fit() -> None:

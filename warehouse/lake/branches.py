@@ -14,11 +14,11 @@ from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.update.snapshot import ManageSnapshots
 
 from warehouse.lake.catalog import Catalog, local_path, retried
+from warehouse.lake.plan import day_number
 from warehouse.table import TableSpec
 
 log = logging.getLogger(__name__)
 
-EPOCH = date(1970, 1, 1)
 Replaces = Callable[[DataFile], bool]  # which files of the table as it is give way to the new ones
 
 
@@ -43,11 +43,6 @@ def files(paths: Collection[str]) -> Replaces:
     return lambda file: local_path(file.file_path) in paths
 
 
-def day_number(day: date) -> int:
-    """A date as Iceberg keeps it in a partition: days since 1970."""
-    return (day - EPOCH).days
-
-
 def stage_files(catalog: Catalog, spec: TableSpec, branch: str, parent: int | None, replaces: Replaces, added: list[str]) -> int:
     """Put files on a candidate's branch, which starts anew at the parent snapshot.
 
@@ -68,8 +63,7 @@ def stage_files(catalog: Catalog, spec: TableSpec, branch: str, parent: int | No
 
 def _stage(table: Table, branch: str, parent: int | None, replaces: Replaces, added: list[str]) -> int:
     start = _current(table) if parent is None else parent
-    files = [task.file for task in table.scan(snapshot_id=start).plan_files()]
-    doomed = [file for file in files if parent is None or replaces(file)]
+    doomed = _doomed(table, start, everything if parent is None else replaces)
     if not added and not doomed and _has_newest_schema(table, start):
         return start
     with table.transaction() as transaction:
@@ -85,6 +79,12 @@ def _stage(table: Table, branch: str, parent: int | None, replaces: Replaces, ad
         elif not doomed:
             transaction.append(table.schema().as_arrow().empty_table(), branch=branch)
     return table.refs()[branch].snapshot_id
+
+
+def _doomed(table: Table, snapshot_id: int, replaces: Replaces) -> list[DataFile]:
+    if replaces is nothing:
+        return []  # without a look at all files that there are
+    return [task.file for task in table.scan(snapshot_id=snapshot_id).plan_files() if replaces(task.file)]
 
 
 def append_to_main(catalog: Catalog, spec: TableSpec, paths: list[str]) -> None:

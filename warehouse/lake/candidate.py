@@ -12,7 +12,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from warehouse.lake import branches
-from warehouse.lake.audit import AuditResult, audit_table
+from warehouse.lake.audit import AuditResult, audit_table, is_same_audit
 from warehouse.lake.candidate_log import DROPPED, OPEN, PUBLISHED, CandidateRow, StagedTable
 from warehouse.lake.crash import crash_point
 from warehouse.lake.errors import AuditFailed, CandidateClosed, LakeError, PublishConflict, UnknownTable
@@ -72,16 +72,21 @@ class Candidate:
         """Whether `table` would find it."""
         return name in self._snapshots()
 
-    def table(self, name: str) -> ir.Table:
+    def table(self, name: str, since: date | None = None) -> ir.Table:
         """The staged version if this run wrote one, else what the base holds.
+
+        Args:
+            name: layer.table.
+            since: leave out date partitions before this date; their files are not opened.
 
         Raises:
             UnknownTable: neither has it; the message names near matches.
+            LakeError: since is given and the table has no date partition.
         """
         snapshots = self._snapshots()
         if name not in snapshots:
             raise UnknownTable(name, snapshots)
-        return self._lake.reader.table(name, snapshots[name])
+        return self._lake.reader.table(name, snapshots[name], since)
 
     def write(self, spec: TableSpec, data: ir.Table | pa.Table, replace: Sequence[date] | Literal["append"] | None = None) -> int:
         """Stage a table.
@@ -140,13 +145,14 @@ class Candidate:
         if parent is None:
             self._stage(spec, parent, branches.everything, change.paths)
         elif change.paths or change.doomed or not self._lake.catalog.has_columns(spec, parent):
-            self._stage(spec, parent, branches.files(change.doomed), change.paths)
+            self._stage(spec, parent, branches.files(change.doomed) if change.doomed else branches.nothing, change.paths)
         return change.rows
 
     def audit(self, spec: TableSpec) -> list[AuditResult]:
         """Check a staged table as it would become; publish needs it for every staged table.
 
-        Partitions that are as the base has them were audited with it and are not read again, unless the table gained columns.
+        Files that the base has too were audited with it: only rows of new files are read, and the keys of the others. All is read again
+        when the columns or the rules have changed since.
 
         Returns:
             One result per rule; none for a table that stays as the base has it. Failed ones are in ops.audit_result at once, the others
@@ -160,8 +166,11 @@ class Candidate:
             if self.has(spec.name):
                 return []
             raise UnknownTable(spec.name, self._snapshots())
-        snapshot_id = staged[spec.name].snapshot_id
-        results = audit_table(spec, self._lake.reader.changed(spec, snapshot_id, staged[spec.name].base_snapshot_id))
+        snapshot_id, base = staged[spec.name].snapshot_id, staged[spec.name].base_snapshot_id
+        if base is not None and not is_same_audit(spec, self._lake.candidates.audit_of(spec.name, base)):
+            base = None
+        with self._lake.reader.changed(spec, snapshot_id, base) as (new, kept):
+            results = audit_table(spec, new, kept)
         self._lake.candidates.set_audit(self.kind, self.run_id, spec.name, snapshot_id, [asdict(result) for result in results])
         if not all(result.passed for result in results):
             self._record_audits()

@@ -102,6 +102,14 @@ class CandidateLog:
         with self._engine.begin() as connection:
             connection.execute(update.values(audit=audit, is_audit_recorded=False))
 
+    def audit_of(self, table: str, snapshot_id: int) -> list[dict[str, Any]] | None:
+        """The outcome of the audit of a snapshot, by whichever run; None if it is not known any more."""
+        query = sa.select(_staged.c.audit).where(
+            _staged.c.table_name == table, _staged.c.snapshot_id == snapshot_id, _staged.c.audit.is_not(None)
+        )
+        rows = self._rows(query.limit(1))
+        return rows[0]["audit"] if rows else None
+
     def mark_audits_recorded(self, channel: str, run_id: str, tables: list[str]) -> None:
         """Note that the audit results of these tables are in ops.audit_result."""
         update = sa.update(_staged).where(*_is_staged(channel, run_id), _staged.c.table_name.in_(tables))

@@ -4,7 +4,7 @@ A row that goes is found by its grain; only the files that hold such rows are wr
 own, and where small files have gathered, they become one on the way (tiers.py).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +15,10 @@ import pyarrow as pa
 from ibis.backends import BaseBackend
 from pyiceberg.table import Table
 
-from warehouse.lake.branches import day_number
 from warehouse.lake.catalog import Catalog
 from warehouse.lake.errors import SchemaMismatch
-from warehouse.lake.reader import Reader, stored_files
+from warehouse.lake.plan import day_number
+from warehouse.lake.reader import Reader
 from warehouse.lake.tiers import StoredFile, crowded
 from warehouse.lake.writer import write_parquet
 from warehouse.table import TableSpec
@@ -58,7 +58,7 @@ class Merger:
         written = write_parquet(self.con, self.spec, added, self._folder)
         if parent is None:
             return Change(written.paths, rows=written.rows)
-        files = stored_files(self.catalog.holding(self.spec.name, parent), parent)
+        files = self.reader.stored(self.spec.name, parent)
         with self._keys(removed) as keys:
             hit = self._hit(files, keys) if keys is not None else set()
             if not hit and not written.paths:
@@ -93,7 +93,7 @@ class Merger:
         finally:
             self.con.drop_table(name)
 
-    def _hit(self, files: list[StoredFile], keys: ir.Table) -> set[str]:
+    def _hit(self, files: Sequence[StoredFile], keys: ir.Table) -> set[str]:
         """Paths of the files that hold a row that goes."""
         if self.spec.partition_by in self.spec.grain:
             days = {day_number(day) for day in keys[self.spec.partition_by].to_pyarrow().to_pylist()}

@@ -4,8 +4,10 @@ Measured as fast as plain Parquet and four to five times faster than reading thr
 once per process.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import ibis
@@ -16,12 +18,15 @@ from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 from pyiceberg.types import DecimalType
 
-from warehouse.lake.catalog import Catalog, local_path, schema_at
-from warehouse.lake.errors import LakeError, UnknownTable
+from warehouse.lake.catalog import Catalog, schema_at
+from warehouse.lake.errors import UnknownTable
+from warehouse.lake.plan import day_of, difference, partition_files, stored_files
 from warehouse.lake.release_log import Release
 from warehouse.lake.schema import TYPES
 from warehouse.lake.tiers import StoredFile
 from warehouse.table import TableSpec
+
+MAX_PLANS = 256  # file lists of snapshots that a process remembers
 
 
 class Reader:
@@ -30,13 +35,23 @@ class Reader:
     def __init__(self, con: BaseBackend, catalog: Catalog) -> None:
         self._con = con
         self._catalog = catalog
-        self._tables: dict[tuple[str, int], ir.Table] = {}
+        self._tables: dict[tuple[str, int, date | None], ir.Table] = {}
+        self.stored = lru_cache(MAX_PLANS)(self._plan)
 
-    def table(self, name: str, snapshot_id: int) -> ir.Table:
-        """The table as of a snapshot, with the columns that it had then."""
-        key = (name, snapshot_id)
+    def table(self, name: str, snapshot_id: int, since: date | None = None) -> ir.Table:
+        """The table as of a snapshot, with the columns that it had then.
+
+        Args:
+            name: layer.table.
+            snapshot_id: which.
+            since: leave out partitions before this date, whose files are then not opened.
+
+        Raises:
+            LakeError: since is given and the table has no date partition; or a foreign writer left delete files.
+        """
+        key = (name, snapshot_id, since)
         if key not in self._tables:
-            self._tables[key] = self._open(name, snapshot_id)
+            self._tables[key] = self._open(name, snapshot_id, since)
         return self._tables[key]
 
     def files(self, name: str, snapshot_id: int) -> list[str]:
@@ -45,22 +60,54 @@ class Reader:
         Raises:
             LakeError: a foreign writer left delete files, which a plain read of the data files would ignore.
         """
-        return planned_files(self._catalog.holding(name, snapshot_id), snapshot_id)
+        return sorted(file.path for file in self.stored(name, snapshot_id))
 
-    def changed(self, spec: TableSpec, snapshot_id: int, base_id: int | None) -> ir.Table:
-        """The rows of a staged table that an audit has to look at: its changed partitions, or all of it.
+    @contextmanager
+    def changed(self, spec: TableSpec, snapshot_id: int, base_id: int | None) -> Iterator[tuple[ir.Table, ir.Table | None]]:
+        """What an audit of a staged table has to look at, given that the base was audited, while it does so.
 
-        Partitions whose files are those of the base were audited when the base was published. All rows are looked at when the grain does
-        not hold the partition, so that a key could be in two of them, or when the columns changed.
+        Args:
+            spec: declaration.
+            snapshot_id: the table as it would become.
+            base_id: the audited snapshot that it was made from; None if there is none.
+
+        Returns:
+            Rows of new files, and rows of the other files that may have the key of one of them, if there are any. All rows are new
+            where there is no base or the columns changed.
         """
-        if base_id is None or spec.partition_by not in spec.grain:
-            return self.table(spec.name, snapshot_id)
         table = self._catalog.holding(spec.name, snapshot_id)
-        staged, base = ({file.path: file.partition for file in stored_files(table, each)} for each in (snapshot_id, base_id))
-        touched = {staged[path] for path in staged.keys() - base.keys()}
-        if schema_at(table, snapshot_id) != schema_at(table, base_id) or touched >= set(staged.values()):
-            return self.table(spec.name, snapshot_id)
-        return self._read(table, snapshot_id, sorted(path for path, day in staged.items() if day in touched))
+        if base_id is None or schema_at(table, snapshot_id) != schema_at(table, base_id):
+            with self._rows(table, snapshot_id, self.files(spec.name, snapshot_id)) as rows:
+                yield rows, None
+            return
+        new = difference(table, base_id, snapshot_id).come
+        with self._rows(table, snapshot_id, [file.path for file in new]) as rows:
+            kept = self._kept(spec, table, snapshot_id, new)
+            if not kept:
+                yield rows, None
+                return
+            with self._rows(table, snapshot_id, kept) as kept_rows:
+                yield rows, kept_rows
+
+    def _kept(self, spec: TableSpec, table: Table, snapshot_id: int, new: Sequence[StoredFile]) -> list[str]:
+        """Other files than the new ones that may hold a key of theirs."""
+        if not new:
+            return []
+        if spec.partition_by in spec.grain:
+            touched = {file.partition for file in new if file.partition is not None}
+            around = partition_files(table, snapshot_id, day_of(min(touched)), day_of(max(touched)))
+            files = {file.path for file in around if file.partition in touched}
+        else:
+            files = {file.path for file in self.stored(spec.name, snapshot_id)}
+        return sorted(files - {file.path for file in new})
+
+    @contextmanager
+    def _rows(self, table: Table, snapshot_id: int, paths: list[str]) -> Iterator[ir.Table]:
+        rows = self._read(table, snapshot_id, paths)
+        try:
+            yield rows
+        finally:
+            (self._con.drop_view if paths else self._con.drop_table)(rows.op().name)
 
     @contextmanager
     def rows(self, table: Table, paths: list[str], file_column: str | None = None) -> Iterator[ir.Table]:
@@ -81,9 +128,14 @@ class Reader:
         """A typed table without rows, for one that was never written."""
         return self._empty(spec.ibis_schema())
 
-    def _open(self, name: str, snapshot_id: int) -> ir.Table:
+    def _open(self, name: str, snapshot_id: int, since: date | None) -> ir.Table:
         table = self._catalog.holding(name, snapshot_id)
-        return self._read(table, snapshot_id, planned_files(table, snapshot_id))
+        if since is None:
+            return self._read(table, snapshot_id, self.files(name, snapshot_id))
+        return self._read(table, snapshot_id, sorted(file.path for file in partition_files(table, snapshot_id, since)))
+
+    def _plan(self, name: str, snapshot_id: int) -> tuple[StoredFile, ...]:
+        return tuple(stored_files(self._catalog.holding(name, snapshot_id), snapshot_id))
 
     def _read(self, table: Table, snapshot_id: int, paths: list[str]) -> ir.Table:
         schema = schema_at(table, snapshot_id)
@@ -112,13 +164,18 @@ class Pinned:
         """Names of the tables, sorted."""
         return sorted(self.release.tables)
 
-    def table(self, name: str) -> ir.Table:
+    def table(self, name: str, since: date | None = None) -> ir.Table:
         """One table of the release.
+
+        Args:
+            name: layer.table.
+            since: leave out date partitions before this date; their files are not opened.
 
         Raises:
             UnknownTable: the release does not hold it; the message names near matches.
+            LakeError: since is given and the table has no date partition.
         """
-        return self._reader.table(name, self._snapshot(name))
+        return self._reader.table(name, self._snapshot(name), since)
 
     def files(self, name: str) -> list[str]:
         """Paths of the table's Parquet files; an empty list for an empty table.
@@ -132,28 +189,6 @@ class Pinned:
         if name not in self.release.tables:
             raise UnknownTable(name, self.release.tables)
         return self.release.tables[name]
-
-
-def planned_files(table: Table, snapshot_id: int) -> list[str]:
-    """Paths of a snapshot's data files, sorted.
-
-    Raises:
-        LakeError: a data file has delete files.
-    """
-    return sorted(file.path for file in stored_files(table, snapshot_id))
-
-
-def stored_files(table: Table, snapshot_id: int) -> list[StoredFile]:
-    """The data files of a snapshot.
-
-    Raises:
-        LakeError: a data file has delete files.
-    """
-    tasks = list(table.scan(snapshot_id=snapshot_id).plan_files())
-    if any(task.delete_files for task in tasks):
-        raise LakeError(f"{'.'.join(table.name())}: has delete files of a foreign writer; rewrite the table with its own tool")
-    files = (task.file for task in tasks)
-    return [StoredFile(local_path(file.file_path), file.record_count, next(iter(file.partition), None)) for file in files]
 
 
 def _by_field_id(schema: Schema) -> sqlglot.exp.Expr:

@@ -43,8 +43,10 @@ staged = sa.Table(
     sa.Column("audit", sa.JSON(none_as_null=True), nullable=True),
     sa.Column("is_audit_recorded", sa.Boolean, nullable=False),
 )
+audits = sa.Index("lending_candidate_table_snapshot", staged.c.table_name, staged.c.snapshot_id)
 
 
 def create_tables(engine: Engine) -> None:
-    """Create the tables that are missing."""
+    """Create the tables that are missing, and the index that older ones lack."""
     metadata.create_all(engine)
+    audits.create(engine, checkfirst=True)
