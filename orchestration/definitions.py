@@ -12,12 +12,12 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     from orchestration.jobs import build_jobs
     from orchestration.partitions import business_dates
     from orchestration.resources import Platform
-    from orchestration.sensors import build_schedules, build_sensor
+    from orchestration.sensors import build_alert_sensors, build_schedules, build_sensor
 
     return dg.Definitions(
         assets=all_assets(business_dates(settings)),
         jobs=build_jobs(),
-        sensors=[build_sensor()],
+        sensors=[build_sensor(), *build_alert_sensors()],
         schedules=build_schedules(settings.terms.time_zone),
         resources={"platform": Platform(settings)},
         loggers={"progress": progress_logger},

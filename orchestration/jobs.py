@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from orchestration.assets.replay import replay_job
+
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
@@ -12,7 +14,7 @@ WRITES = {"lending/writes": "lake"}
 GROUPS = ("intake", "curated", "marts", "features", "release", "online", "training", "serving", "scores", "monitoring")
 
 
-def build_jobs() -> "list[UnresolvedAssetJobDefinition]":
+def build_jobs() -> "list[UnresolvedAssetJobDefinition | dg.JobDefinition]":
     """All jobs, by the name of the command that runs them."""
 
     def job(name: str, description: str, *groups: str) -> "UnresolvedAssetJobDefinition":
@@ -47,4 +49,5 @@ def build_jobs() -> "list[UnresolvedAssetJobDefinition]":
             "scores",
             "monitoring",
         ),
+        replay_job(WRITES),
     ]

@@ -6,6 +6,7 @@ failed goes on with what the first attempt staged.
 
 from datetime import date
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -16,6 +17,9 @@ from warehouse.settings import Settings
 from warehouse.sources import SOURCES
 from warehouse.staging.ledger import DELIVERY_LEDGER, missing_tables
 
+if TYPE_CHECKING:
+    from warehouse.ingest import ReplayResult
+
 MANDATORY = sum(source.mandatory for source in SOURCES)
 
 
@@ -25,6 +29,7 @@ class Platform:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.ingested: IngestResult | None = None  # what the last intake step of this process did, for the command that ran it
+        self.replayed: ReplayResult | None = None  # what the last replay step of this process did
         self.opened: OpenBooks | None = None  # books that the curated step of this process made, for the features step after it
 
     @cached_property
@@ -71,8 +76,10 @@ class NoDelivery(RuntimeError):
 class DeliveryRefused(dg.Failure):
     """A delivery was not taken; trying again would not change that."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(description=message, allow_retries=False)
+    def __init__(self, result: IngestResult) -> None:
+        kind = "delivery_blocked" if result.is_blocked else "delivery_refused"
+        facts = {"kind": kind, "business_date": result.business_date.isoformat()}  # of the alert
+        super().__init__(description=result.error, metadata=facts, allow_retries=False)
 
 
 def candidate_id(context: dg.AssetExecutionContext) -> str:

@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from orchestration.alerts import AlertBook
 from orchestration.resources import Platform
+from orchestration.watch import show, watch
 from warehouse.ingest import undelivered
 
 SETTLE_SECONDS = 30  # a file that changed this recently may still be on its way
@@ -61,6 +63,45 @@ def build_sensor() -> dg.SensorDefinition:
         yield from found
 
     return landing
+
+
+def build_alert_sensors() -> list[dg.SensorDefinition]:
+    """The sensors that turn runs into alerts and send what nobody took; they run from the start, without a person turning them on."""
+
+    @dg.run_failure_sensor(
+        name="failed_runs",
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Raises an alert for what failed, once while it lasts.",
+    )
+    def failed_runs(context: dg.RunFailureSensorContext, platform: dg.ResourceParam[Platform]) -> None:
+        watch(context.instance, platform, context.dagster_run.run_id)
+
+    @dg.run_status_sensor(
+        name="succeeded_runs",
+        run_status=dg.DagsterRunStatus.SUCCESS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Resolves alerts of what went well again, and raises those of failed checks and of deliveries.",
+    )
+    def succeeded_runs(context: dg.RunStatusSensorContext, platform: dg.ResourceParam[Platform]) -> None:
+        watch(context.instance, platform, context.dagster_run.run_id)
+
+    @dg.sensor(
+        name="unsent_alerts",
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Sends again what no address took, after a minute, then two, up to an hour.",
+    )
+    def unsent_alerts(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SkipReason:
+        book = AlertBook(platform.lake, platform.settings)
+        waiting = len(book.unsent())
+        if not waiting:
+            return dg.SkipReason("no alert is unsent")
+        left = book.dispatch(due_only=True)
+        if left < waiting:
+            show(context.instance, book)
+        return dg.SkipReason(f"{waiting - left} of {waiting} alerts sent")
+
+    return [failed_runs, succeeded_runs, unsent_alerts]
 
 
 def build_schedules(time_zone: str) -> list[dg.ScheduleDefinition]:

@@ -30,6 +30,7 @@ TELEMETRY_OFF = {
 }
 
 
+DIALECTS = "dialects.toml"  # of one home, if LENDING_DIALECTS names no other file
 REMEMBERED = "lending.env"  # variables of one home, one NAME=value a line; the environment goes before them
 
 
@@ -59,6 +60,8 @@ class Settings:
         bentoml_port: of the scoring endpoint.
         mlflow_port: of the MLflow UI.
         reports_port: of the report pages.
+        dialects: TOML file that declares how the lender writes the text of its files; None if all are plain.
+        alert_urls: addresses that alerts go to, as apprise writes them; they hold passwords, so they are in no text of these settings.
         crash_at: name of a crash point at which the process ends itself; for crash tests only.
     """
 
@@ -79,6 +82,8 @@ class Settings:
     bentoml_port: int = 3001
     mlflow_port: int = 5000
     reports_port: int = 8080
+    dialects: Path | None = None
+    alert_urls: tuple[str, ...] = field(default=(), repr=False)
     crash_at: str = ""
 
     @classmethod
@@ -122,6 +127,8 @@ class Settings:
             bentoml_port=read.count("LENDING_BENTOML_PORT", cls.bentoml_port),
             mlflow_port=read.count("LENDING_MLFLOW_PORT", cls.mlflow_port),
             reports_port=read.count("LENDING_REPORTS_PORT", cls.reports_port),
+            dialects=read.dialects("LENDING_DIALECTS", home / DIALECTS),
+            alert_urls=tuple(read.text("LENDING_ALERT_URLS", "").split()),
             crash_at=read.text("LENDING_CRASH_AT", ""),
         )
 
@@ -149,6 +156,8 @@ class Settings:
             "LENDING_BENTOML_PORT": self.bentoml_port,
             "LENDING_MLFLOW_PORT": self.mlflow_port,
             "LENDING_REPORTS_PORT": self.reports_port,
+            "LENDING_DIALECTS": self.dialects or "",
+            "LENDING_ALERT_URLS": " ".join(self.alert_urls),
             "LENDING_CRASH_AT": self.crash_at,
         }
         return TELEMETRY_OFF | {name: str(value) for name, value in values.items()}
@@ -220,7 +229,7 @@ def _remembered(file: Path) -> dict[str, str]:
     lines = [line.strip() for line in file.read_text().splitlines()]
     wrong = [line for line in lines if line and not line.startswith("#") and not line.startswith("LENDING_")]
     if wrong:
-        raise SettingsError(f"{file}: {wrong[0]!r}: must be LENDING_NAME=value")
+        raise SettingsError(f"{file}: {wrong[0].partition('=')[0]!r}: must be LENDING_NAME=value")
     return {name: value for name, _, value in (line.partition("=") for line in lines if line.startswith("LENDING_"))}
 
 
@@ -264,6 +273,20 @@ class _Reader:
             return date.fromisoformat(value) if value else None
         except ValueError:
             raise SettingsError(f"{name}={value!r}: must be a date such as 2025-06-30") from None
+
+    def dialects(self, name: str, default: Path) -> Path | None:
+        """The file of dialects, checked; None if none is named and the default is not there."""
+        named = self._env.get(name, "")
+        if not named and not default.exists():
+            return None
+        from warehouse.sources.dialect import DialectError, read_dialects  # here, because most homes have none and it takes a second
+
+        path = Path(named).absolute() if named else default
+        try:
+            read_dialects(path)
+        except DialectError as error:
+            raise SettingsError(f"{name}: {error}") from None
+        return path
 
     def zone(self, name: str, default: str) -> str:
         value = self.text(name, default)

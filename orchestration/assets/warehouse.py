@@ -83,7 +83,7 @@ def intake_asset(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             )
             platform.ingested = result
             if result.error is not None:
-                raise DeliveryRefused(result.error)
+                raise DeliveryRefused(result)
             context.log.info(result.message)
         for spec in (*RAW, *STAGING, *OPS):
             yield dg.MaterializeResult(asset_key=key(spec), metadata=result.metadata(spec.name))

@@ -45,12 +45,14 @@ def status(arguments: argparse.Namespace, settings: Settings) -> int:
         print(json.dumps(facts))
         return DONE
     for name, value in facts.items():
-        print(f"{name.replace('_', ' '):<18} {'none' if value is None else value}")
+        for shown in value or ["none"] if isinstance(value, list) else ["none" if value is None else value]:
+            print(f"{name.replace('_', ' '):<20} {shown}")
     return DONE
 
 
 def status_facts(settings: Settings) -> dict[str, Any]:
-    """Release, last delivery, rows by outcome, online generation and model in service; None where there is none."""
+    """Release, last delivery, rows by outcome, online generation, model in service and alerts; None where there is none."""
+    from orchestration.alerts import AlertBook, alert_line
     from serving.bundle import NoBundle, current_folder
     from warehouse.lake import Lake
     from warehouse.staging.ledger import DELIVERY_LEDGER
@@ -74,7 +76,8 @@ def status_facts(settings: Settings) -> dict[str, Any]:
         facts["model_version"] = current_folder(settings.bundles).name
     except NoBundle:
         facts["model_version"] = None
-    return facts
+    book = AlertBook(lake, settings)
+    return facts | {"unsent_alerts": len(book.unsent()), "open_alerts": [alert_line(state) for state in book.told()]}
 
 
 def _online_business_date(settings: Settings) -> str | None:

@@ -1,5 +1,6 @@
 """Running a Dagster job from a command: in this process, recorded in the instance that the UI shows."""
 
+import uuid
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
@@ -9,17 +10,21 @@ import dagster as dg
 from orchestration.definitions import build_definitions
 from orchestration.instance import open_instance
 from orchestration.resources import Platform
+from orchestration.watch import watch
 from warehouse.settings import Settings
 
 PROGRESS: dict[str, Any] = {"loggers": {"progress": {}}}
 
 
 class Runner:
-    """Runs jobs of one platform; opening it once saves the imports and the lake of every further run."""
+    """Runs jobs of one platform; opening it once saves the imports and the lake of every further run.
 
-    def __init__(self, settings: Settings) -> None:
+    Whatever a run fails of, and whatever it puts right, is told as an alert before `run` returns or raises.
+    """
+
+    def __init__(self, settings: Settings, definitions: dg.Definitions | None = None) -> None:
         self.settings = settings
-        self.definitions = build_definitions(settings)
+        self.definitions = definitions or build_definitions(settings)
         self.instance = open_instance(settings)
 
     @property
@@ -45,12 +50,17 @@ class Runner:
                 "dagster/asset_partition_range_start": first.isoformat(),
                 "dagster/asset_partition_range_end": last.isoformat(),
             }
-        return self.definitions.resolve_job_def(job).execute_in_process(
-            instance=self.instance,
-            partition_key=days[0].isoformat() if len(days) == 1 else None,
-            tags=tags,
-            run_config={**PROGRESS, "ops": {name: {"config": values} for name, values in (config or {}).items()}},
-        )
+        run_id = str(uuid.uuid4())
+        try:
+            return self.definitions.resolve_job_def(job).execute_in_process(
+                instance=self.instance,
+                partition_key=days[0].isoformat() if len(days) == 1 else None,
+                tags=tags,
+                run_id=run_id,
+                run_config={**PROGRESS, "ops": {name: {"config": values} for name, values in (config or {}).items()}},
+            )
+        finally:
+            watch(self.instance, self.platform, run_id)
 
 
 def step_metadata(done: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:

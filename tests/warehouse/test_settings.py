@@ -30,6 +30,7 @@ def test_variables_give_the_same_settings_again(tmp_path):
         mlflow_port=3,
         reports_port=4,
         crash_at="somewhere",
+        alert_urls=("json://user:secret@hooks.example/lending", "mailto://user:secret@mail.example"),
     )
     unchanged = Settings(home=Path("elsewhere"))
     same = [f.name for f in fields(Settings) if getattr(settings, f.name) == getattr(unchanged, f.name)]
@@ -69,3 +70,13 @@ def test_what_a_home_remembers_gives_way_to_the_environment(tmp_path):
     (tmp_path / "lending.env").write_text("TODAY=2025-06-30\n")
     with pytest.raises(SettingsError, match="must be LENDING_NAME=value"):
         Settings.from_env(home)
+
+
+def test_no_text_of_the_settings_holds_an_address_of_alerts(tmp_path):
+    settings = Settings.from_env({"LENDING_HOME": str(tmp_path), "LENDING_ALERT_URLS": "json://user:secret@hooks.example"})
+    assert settings.alert_urls == ("json://user:secret@hooks.example",)
+    assert "secret" not in f"{settings} {settings!r}"
+    (tmp_path / "lending.env").write_text("export LENDING_ALERT_URLS=json://user:secret@hooks.example\n")
+    with pytest.raises(SettingsError, match="must be LENDING_NAME=value") as refused:
+        Settings.from_env({"LENDING_HOME": str(tmp_path)})
+    assert "secret" not in str(refused.value)
