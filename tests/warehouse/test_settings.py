@@ -30,8 +30,10 @@ def test_variables_give_the_same_settings_again(tmp_path):
         mlflow_port=3,
         reports_port=4,
         crash_at="somewhere",
+        dialects=tmp_path / "lender.toml",
         alert_urls=("json://user:secret@hooks.example/lending", "mailto://user:secret@mail.example"),
     )
+    (tmp_path / "lender.toml").write_text("[default]\n")
     unchanged = Settings(home=Path("elsewhere"))
     same = [f.name for f in fields(Settings) if getattr(settings, f.name) == getattr(unchanged, f.name)]
     assert same == ["engine"], "give every setting another value than its default here, so that none is forgotten"
@@ -80,3 +82,15 @@ def test_no_text_of_the_settings_holds_an_address_of_alerts(tmp_path):
     with pytest.raises(SettingsError, match="must be LENDING_NAME=value") as refused:
         Settings.from_env({"LENDING_HOME": str(tmp_path)})
     assert "secret" not in str(refused.value)
+
+
+def test_a_file_of_dialects_is_found_in_the_home_and_checked_at_the_start(tmp_path):
+    home = {"LENDING_HOME": str(tmp_path)}
+    assert Settings.from_env(home).dialects is None
+    (tmp_path / "dialects.toml").write_text('[repayments]\ndecimal = ","\ndelimiter = ";"\n')
+    assert Settings.from_env(home).dialects == tmp_path / "dialects.toml"
+    (tmp_path / "dialects.toml").write_text('[payments]\ndecimal = ","\n')
+    with pytest.raises(SettingsError, match=r"LENDING_DIALECTS: .*dialects.toml: \[payments\]: no source table has this name"):
+        Settings.from_env(home)
+    with pytest.raises(SettingsError, match=r"absent.toml: cannot be read as TOML"):
+        Settings.from_env(home | {"LENDING_DIALECTS": str(tmp_path / "absent.toml")})

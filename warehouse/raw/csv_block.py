@@ -21,6 +21,7 @@ from warehouse.raw.text import Block
 from warehouse.sources.dialect import Dialect
 
 BOM = "\ufeff".encode()  # Arrow drops it at the start of what it is given
+MOSTLY = 0.3  # share of odd lines from which reading all by the strict reader is cheaper than picking them out
 _NEWLINE, _RETURN = b"\n"[0], b"\r"[0]
 
 
@@ -115,6 +116,8 @@ class BlockReader:
         special = self._special(lines, has_blank)
         if special is None:
             return None
+        if special.mean() > MOSTLY:
+            raise pa.ArrowInvalid("few lines are plain")
         taken = np.zeros(lines.count, bool)
         starts = np.flatnonzero(special)
         place = 0

@@ -9,13 +9,15 @@ import shutil
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from warehouse.sources import SOURCES, SourceTable
 
 FORMATS = (".csv.gz", ".csv", ".jsonl", ".parquet")
+CONTROL_STEMS = ("control_totals", "manifest")
+UNFINISHED = (".part", ".partial", ".filepart", ".tmp", ".temp", ".crdownload", "~")  # what programs call a file that they still write
 AGAIN = "again-"  # folders in which landing keeps a second file of the same name; they are no part of the delivery
 MAX_UNPACKED_BYTES = 32 * 1024**3
 MAX_MEMBERS = 10_000
@@ -25,6 +27,13 @@ MAX_RATIO, RATIO_MATTERS_FROM = 400, 64 * 1024**2
 
 class DeliveryError(ValueError):
     """The delivery as a whole cannot be used; the message says why and what to deliver."""
+
+
+class FileChanged(DeliveryError):
+    """A file is not what it was when it was hashed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name}: changed while it was read; deliver it when it is complete")
 
 
 @dataclass(frozen=True)
@@ -39,10 +48,17 @@ class DeliveredFile:
 
 @dataclass(frozen=True)
 class Delivery:
-    """The files of a delivery in the order of the source tables, and by name those that no source table claims."""
+    """The files of a delivery in the order of the source tables.
+
+    Attributes:
+        files: of source tables.
+        unknown: files that no source table claims, by name.
+        controls: files of control totals, by name.
+    """
 
     files: tuple[DeliveredFile, ...]
     unknown: dict[str, Path]
+    controls: dict[str, Path] = field(default_factory=dict)
 
 
 def find_delivery(path: Path, unpack_to: Path) -> Delivery:
@@ -77,22 +93,34 @@ def source_of(name: str) -> tuple[SourceTable, str] | None:
     suffix = next((ending for ending in FORMATS if lowered.endswith(ending)), None)
     if suffix is None:
         return None
-    stem = re.sub(r"_[0-9]+$", "", lowered.removesuffix(suffix).removeprefix("raw_"))
+    stem = _stem(lowered, suffix)
     source = next((source for source in SOURCES if stem in (source.name, *source.aliases)), None)
     return (source, suffix) if source else None
 
 
+def is_control(name: str) -> bool:
+    """Whether a file name is that of control totals."""
+    lowered = name.lower()
+    return lowered.endswith(".csv") and _stem(lowered, ".csv") in CONTROL_STEMS
+
+
+def _stem(lowered: str, suffix: str) -> str:
+    return re.sub(r"_[0-9]+$", "", lowered.removesuffix(suffix).removeprefix("raw_"))
+
+
 def _classify(found: dict[str, Path]) -> Delivery:
     """Known files in the order of the source tables, so that reports read the same whatever the archive's order."""
-    known, unknown = [], {}
+    known, unknown, controls = [], {}, {}
     for name, path in sorted(found.items()):
         match = source_of(name)
-        if match is None:
-            unknown[name] = path
-        else:
+        if match is not None:
             known.append(DeliveredFile(name, path, *match))
+        elif is_control(name):
+            controls[name] = path
+        else:
+            unknown[name] = path
     order = {source.name: position for position, source in enumerate(SOURCES)}
-    return Delivery(tuple(sorted(known, key=lambda file: (order[file.source.name], file.name))), unknown)
+    return Delivery(tuple(sorted(known, key=lambda file: (order[file.source.name], file.name))), unknown, controls)
 
 
 def _only_zip(found: dict[str, Path]) -> Path | None:
@@ -123,9 +151,9 @@ def _only_folder(folder: Path, paths: list[Path]) -> Path:
     return folder
 
 
-def _is_noise(parts: Iterable[str]) -> bool:
-    """Whether the file is no part of the delivery: hidden names, the resource folder of macOS, second files kept by landing."""
-    return any(part.startswith((".", AGAIN)) or part == "__MACOSX" for part in parts)
+def _is_noise(parts: Sequence[str]) -> bool:
+    """Whether the file is no part of the delivery: hidden, unfinished, of macOS, or a second file that landing keeps."""
+    return parts[-1].lower().endswith(UNFINISHED) or any(part.startswith((".", AGAIN)) or part == "__MACOSX" for part in parts)
 
 
 def _unpack(path: Path, unpack_to: Path) -> Path:

@@ -47,4 +47,5 @@ def raw_rows(lake: Lake, file: VerifiedFile, business_date: date, now: datetime,
         schema_version=ibis.literal(file.spooled.header.schema_version),
         ingested_at=ibis.literal(now, "timestamp('UTC', 6)"),
         run_id=ibis.literal(run_id),
+        dialect=ibis.literal(file.spooled.marks, "string"),
     ).select(*source.raw_spec().column_names)

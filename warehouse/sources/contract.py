@@ -135,7 +135,7 @@ class SourceTable:
             name=f"raw.{self.name}",
             description=f"{self.description} As delivered, every value as text.",
             grain=("business_date", "source_sha256", "source_row_number"),
-            columns=RAW_PLACE + delivered,
+            columns=(*RAW_PLACE, *delivered, RAW_DIALECT),
             partition_by="business_date",
         )
 
@@ -169,6 +169,9 @@ RAW_PLACE = (
     Column("extra_values", "string", "JSON object of delivered columns that no contract declares.", nullable=True),
     Column("read_fault", "string", "Rule that a row broke whose fields could not be told apart; they are in extra_values.", nullable=True),
 )
+
+# Behind the delivered columns, as tables that were written before it was recorded have none.
+RAW_DIALECT = Column("dialect", "string", "How numbers and dates of the row are written, as JSON; null for the plain form.", nullable=True)
 
 STAGED = (
     Column("updated_at", TIMESTAMP, "When the source system last changed the row.", nullable=True),

@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from decimal import Decimal
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ QUOTES = ('"', "'", "")
 THOUSANDS = ("", ".", ",", "'", "’", " ", "\u00a0", "\u202f")
 DATE_TOKENS = {"YYYY": (4,), "MM": (2,), "M": (1, 2), "DD": (2,), "D": (1, 2)}
 CLOCKS = ("HH:MM:SS", "HH:MM", "HHMMSS")
+CONTROL_TOTALS = "control_totals"  # the section of files that say what a delivery holds
 _PLAIN_SECTION = "default"
 
 
@@ -69,6 +71,19 @@ class Dialect:
         plain = Dialect()
         differs = {name: getattr(self, name) for name in (*names, "date", "timestamp") if getattr(self, name) != getattr(plain, name)}
         return json.dumps(differs, sort_keys=True, ensure_ascii=False, separators=(",", ":")) if differs else None
+
+    @property
+    def number_pattern(self) -> str:
+        """Regular expression of a whole number text: groups of three if any, sign and decimals optional."""
+        mark = re.escape(self.thousands)
+        grouped = f"|[0-9]{{1,3}}({mark}[0-9]{{3}})+" if mark else ""
+        return f"^[+-]?([0-9]+{grouped})([{self.decimal}][0-9]+)?$"
+
+    def number(self, text: str) -> Decimal | None:
+        """The number that a text is under this dialect; None if it is none."""
+        if not re.fullmatch(self.number_pattern, text):
+            return None
+        return Decimal(text.replace(self.thousands, "").replace(self.decimal, "."))
 
     @classmethod
     def of_marks(cls, marks: str) -> "Dialect":
@@ -137,14 +152,14 @@ def read_dialects(path: Path | None) -> dict[str, Dialect]:
         path: of the file; None if every table is plain.
 
     Returns:
-        dialects by source table, all tables.
+        dialects by source table, all of them, and that of control totals.
 
     Raises:
         DialectError: the file cannot be used; the message names it and the section.
     """
     from warehouse.sources import SOURCES  # here, because the sources' contracts do not need this module
 
-    names = [source.name for source in SOURCES]
+    names = [*(source.name for source in SOURCES), CONTROL_TOTALS]
     if path is None:
         return dict.fromkeys(names, Dialect())
     try:
