@@ -17,17 +17,18 @@ from pathlib import Path
 import ibis.expr.types as ir
 
 from warehouse.lake import Candidate, Lake, PublishConflict
-from warehouse.raw.delivery import DeliveryError, find_delivery
+from warehouse.raw.delivery import DeliveryError, FileChanged, find_delivery
 from warehouse.raw.landing import land
 from warehouse.raw.reader import fingerprint
 from warehouse.raw.store import append_raw
 from warehouse.raw.verify import VerifiedDelivery, verify_delivery
 from warehouse.settings import Settings
+from warehouse.sources.dialect import read_dialects
 from warehouse.staging.arrivals import Arrivals, Entry
 from warehouse.staging.batch import Suspicion, accepted_rules
 from warehouse.staging.ledger import DELIVERY_LEDGER
 from warehouse.staging.outcome import FileOutcome, IngestResult
-from warehouse.staging.restage import held_or_empty, restage
+from warehouse.staging.restage import Asked, held_or_empty, restage
 from warehouse.staging.screening import Screening
 
 ATTEMPTS = 8  # of publishing, when other deliveries are published at the same time
@@ -104,7 +105,7 @@ class _Intake:
     def take(self, path: Path, work: Path, allow_partial: bool) -> IngestResult:
         arrivals = self._arrivals()
         try:
-            delivery = verify_delivery(path, arrivals.is_taken, work)
+            delivery = verify_delivery(path, arrivals.is_taken, work, read_dialects(self.settings.dialects))
         except DeliveryError as error:
             sha256 = fingerprint(path) if path.is_file() else ""
             return self._refuse(arrivals, arrivals.of_unreadable(path.name, sha256, str(error)), str(error))
@@ -116,7 +117,11 @@ class _Intake:
         screening = Screening.of(self.lake.con, arrivals, delivery, self.business_date, self.accepted)
         if suspicions := screening.delivered(arrivals, delivery):
             return self._block(arrivals, delivery, suspicions)
-        return self._commit(arrivals, delivery, screening)
+        try:
+            return self._commit(arrivals, delivery, screening)
+        except FileChanged as error:
+            anew = self._unstaged()
+            return anew._refuse(anew._arrivals(), arrivals.of_unreadable(path.name, "", str(error)), str(error))
 
     def _arrivals(self) -> Arrivals:
         ledger = held_or_empty(self.lake, self.candidate, DELIVERY_LEDGER)
@@ -155,8 +160,7 @@ class _Intake:
     def _commit(self, arrivals: Arrivals, delivery: VerifiedDelivery, screening: Screening) -> IngestResult:
         written = append_raw(self.lake, self.candidate, delivery.new, self.business_date, self.now)
         ledger = arrivals.with_entries(arrivals.of_delivery(delivery, screening.profiles))
-        changed = {file.file.source.name for file in delivery.new}
-        written |= restage(self.lake, self.candidate, ledger, changed, self.settings.terms)
+        written |= restage(self.lake, self.candidate, ledger, Asked(arrivals.delivery_seq), self.settings.terms)
         entries = _entries(self.candidate.table(DELIVERY_LEDGER.name), arrivals.delivery_seq)
         if suspicions := screening.judged(entries):
             anew = self._unstaged()

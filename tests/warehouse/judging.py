@@ -16,7 +16,8 @@ from ibis.backends import BaseBackend
 from warehouse.sources import SOURCES
 from warehouse.staging.judge import judge, staged
 from warehouse.staging.ledger import DELIVERY_LEDGER, INGESTED, accepted_files
-from warehouse.staging.quarantine import quarantined
+from warehouse.staging.quarantine import entries_of, quarantined, with_age
+from warehouse.staging.schedule import SCHEDULE_RULES, schedule_faults
 from warehouse.table import TableSpec
 
 ZONE = "Asia/Ho_Chi_Minh"
@@ -41,10 +42,20 @@ class Judged:
 
     def of(self, table: str) -> dict[int, tuple[str, str]]:
         """Disposition and marks by row number."""
-        return {
-            row["source_row_number"]: (row["disposition"], (row["faults"] + row["waits"] + row["notes"] + row["warnings"]).strip())
+        about = {
+            (entry["source_sha256"], entry["source_row_number"]): f"{entry['rule']}:{entry['column_name']}"
+            for entry in self.quarantine
+            if entry["table_name"] == table and entry["rule"] in SCHEDULE_RULES
+        }
+        marks = {
+            row["source_row_number"]: row["faults"]
+            + row["waits"]
+            + row["notes"]
+            + row["warnings"]
+            + about.get((row["source_sha256"], row["source_row_number"]), "")
             for row in self.rows[table]
         }
+        return {row["source_row_number"]: (row["disposition"], marks[row["source_row_number"]].strip()) for row in self.rows[table]}
 
 
 def sha256(table: str, rows: Rows) -> str:
@@ -57,13 +68,32 @@ def judged(con: BaseBackend, deliveries: Sequence[Delivered], tables: Sequence[s
     raw: dict[str, list[dict[str, Any]]] = {source.name: [] for source in SOURCES}
     for seq, delivery in enumerate(deliveries, start=1):
         for table, rows in delivery.files:
-            place = {"business_date": delivery.business_date, "source_sha256": sha256(table, rows)}
+            place = {"business_date": delivery.business_date, "source_sha256": sha256(table, rows), "source_file": f"{table}.csv"}
             if any(entry["table_name"] == table and place.items() <= entry.items() for entry in entries):
                 continue  # the same file again
             entries.append({**place, "table_name": table, "delivery_seq": seq, "status": INGESTED})
-            raw[table] += [{**place, "source_file": f"{table}.csv", "source_row_number": n, **row} for n, row in enumerate(rows, start=2)]
+            raw[table] += [{**place, "source_row_number": n, **row} for n, row in enumerate(rows, start=2)]
     names = tuple(source.name for source in SOURCES if tables is None or source.name in tables)
     return _pipeline(con, names).run(entries, raw)
+
+
+class AllRows:
+    """The context of judges that see all rows of a table at once: nothing is held of them before."""
+
+    def __init__(self, files: ir.Table, held: Mapping[str, ir.Table], none: ir.Table) -> None:
+        self.files, self.held, self._parents = files, none, held
+
+    def parent(self, name: str) -> ir.Table:
+        return self._parents[name]
+
+    def before(self) -> ir.Table:
+        return self.held
+
+    def is_narrow(self) -> bool:
+        return False
+
+    def has_one_date(self, name: str) -> bool:
+        return False
 
 
 class Pipeline:
@@ -73,15 +103,22 @@ class Pipeline:
         self._con, self._prefix = con, ibis.util.gen_name("judging")
         self._steps: list[tuple[str, str]] = []
         self._ledger = self._fill(f"{self._prefix}_ledger", DELIVERY_LEDGER, [])
-        files = accepted_files(self._ledger)
+        files = self.keep(accepted_files(self._ledger))
         self._judged, self._staged, self._quarantined = {}, {}, {}
-        held = {source.name: self._fill(f"{self._prefix}_none_{source.name}", source.staging_spec(), []) for source in SOURCES}
+        none = {source.name: self._fill(f"{self._prefix}_none_{source.name}", source.staging_spec(), []) for source in SOURCES}
+        held = dict(none)
         for source in (source for source in SOURCES if source.name in names):
-            raw = self._fill(self._raw(source.name), source.raw_spec(), [])
-            rows = judge(source, raw, files, held.__getitem__, ZONE, self._keep)
-            held[source.name] = self._keep(staged(rows, source))
+            of_table = files.filter(files.table_name == source.name)
+            context = AllRows(of_table, held, none[source.name])
+            raw = self.keep(_numbered(self._fill(self._raw(source.name), source.raw_spec(), []), of_table))
+            rows = self.keep(judge(source, raw, context, ZONE, self))
+            held[source.name] = self.keep(staged(rows, source))
             self._judged[source.name], self._staged[source.name] = rows, held[source.name]
-            self._quarantined[source.name] = self._keep(quarantined(rows, raw, files, source))
+            entries = [quarantined(rows, raw, source)]
+            if source.name == "installments":
+                entries.append(entries_of(_numbered(self.keep(schedule_faults(held[source.name], context)), of_table), raw, source))
+            every = ibis.union(entries[0], *entries[1:]) if entries[1:] else entries[0]
+            self._quarantined[source.name] = self.keep(with_age(every, files.business_date.max().as_scalar()))
 
     def run(self, entries: Sequence[Mapping[str, Any]], raw: Mapping[str, Sequence[Mapping[str, Any]]]) -> Judged:
         self._fill(f"{self._prefix}_ledger", DELIVERY_LEDGER, entries)
@@ -98,7 +135,12 @@ class Pipeline:
     def _raw(self, name: str) -> str:
         return f"{self._prefix}_raw_{name}"
 
-    def _keep(self, table: ir.Table) -> ir.Table:
+    def name(self, table: ir.Table) -> ir.Table:
+        """Part of Scratch: a view follows the tables that it reads."""
+        return self._con.create_view(ibis.util.gen_name(f"{self._prefix}_named"), table)
+
+    def keep(self, table: ir.Table) -> ir.Table:
+        """Part of Scratch: a table that is computed anew for each example."""
         name = f"{self._prefix}_step_{len(self._steps)}"
         self._con.create_view(f"{name}_of", table)
         self._steps.append((name, f"{name}_of"))
@@ -114,6 +156,10 @@ class Pipeline:
         known = {column: value for column, value in blank.items() if column in spec.column_names}
         data = pa.Table.from_pylist([{**known, **row} for row in rows], schema=spec.nullable_schema().to_pyarrow())
         return self._con.create_table(name, data, overwrite=True)
+
+
+def _numbered(rows: ir.Table, files: ir.Table) -> ir.Table:
+    return rows.join(files.select("file_number", "business_date", "source_sha256"), ["business_date", "source_sha256"])
 
 
 @cache

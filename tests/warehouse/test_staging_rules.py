@@ -100,7 +100,7 @@ INSTALLMENTS = {
 REPAYMENTS = {
     2: (repayment("Y1"), "accepted", ""),
     3: (repayment("Y2", installment_id="I99"), "parked", "orphan:installment_id"),
-    4: (repayment("Y3", installment_id="I99", contract_number="L3"), "accepted", ""),  # the contract is paid
+    4: (repayment("Y3", installment_id="I99", contract_number="L3"), "accepted", "unknown_installment:installment_id"),  # the contract is paid
     5: (repayment("Y4", installment_id="I1", contract_number="L3"), "accepted", ""),  # the installment wins
     6: (repayment("Y5", installment_id="", contract_number="L99"), "parked", "orphan:contract_number"),
     7: (repayment("Y6", installment_id=None), "quarantined", "required_value_missing:installment_id"),
@@ -222,7 +222,7 @@ def versions(con: BaseBackend, *deliveries: Delivered) -> tuple[list[tuple[date,
     """Staged versions of the regions (date, name, deleted), and the dispositions and marks of all rows in order."""
     result = judged(con, deliveries, ["regions"])
     staged = sorted((row["business_date"], row["region_name"], row["is_deleted"]) for row in result.staging["regions"])
-    rows = sorted(result.rows["regions"], key=lambda row: (row["delivery_seq"], row["source_row_number"]))
+    rows = sorted(result.rows["regions"], key=lambda row: (row["file_number"], row["source_row_number"]))
     return staged, [f"{row['disposition']} {row['faults']}{row['notes']}".strip().removesuffix(":") for row in rows]
 
 

@@ -1,7 +1,8 @@
-"""All of raw to judged rows, table by table in the order of the references: staging as a function of raw.
+"""Rows of raw to judged rows of one source table.
 
 A judged row is a row of raw with its typed values, its disposition and the marks of the rules that it broke. The staging table is the
-accepted ones; the quarantine and the ledger's counts come from the same rows, so the three cannot disagree.
+accepted ones; the quarantine and the ledger's counts come from the same rows, so the three cannot disagree. Which rows are judged is
+not decided here (see scope): all of raw, or those that a delivery touches, give the same answer for a row.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -13,15 +14,14 @@ from ibis import _
 from warehouse.sources import SOURCES, SourceTable
 from warehouse.staging import references
 from warehouse.staging.knowledge import known
-from warehouse.staging.references import Held
-from warehouse.staging.repayments import repayments, waiting_reversals
+from warehouse.staging.references import Context
+from warehouse.staging.repayments import repayments
+from warehouse.staging.scratch import Scratch
 from warehouse.staging.status_history import contract_status_history
-from warehouse.staging.typed import typed, zoned
+from warehouse.staging.typed import typed
 from warehouse.staging.versions import versioned
 
-Keep = Callable[[ir.Table], ir.Table]  # computes a table once, for the steps that read it several times
-
-REFERENCES: Mapping[str, Callable[[ir.Table, Held], ir.Table]] = {
+REFERENCES: Mapping[str, Callable[[ir.Table, Context, Scratch], ir.Table]] = {
     "regions": references.first_known,
     "product_types": references.first_known,
     "products": references.products,
@@ -31,10 +31,6 @@ REFERENCES: Mapping[str, Callable[[ir.Table, Held], ir.Table]] = {
     "installments": references.installments,
     "repayments": repayments,
     "penalties": references.penalties,
-}
-AFTERWARDS: Mapping[str, Callable[[ir.Table, Held], ir.Table]] = {
-    "installments": references.schedule_warnings,
-    "repayments": waiting_reversals,
 }
 # What a table is judged by, besides its own rows.
 PARENTS: Mapping[str, tuple[str, ...]] = {
@@ -49,7 +45,7 @@ PARENTS: Mapping[str, tuple[str, ...]] = {
 
 
 def affected(changed: Collection[str]) -> tuple[SourceTable, ...]:
-    """The tables to judge anew when the raw rows of some have changed, parents first."""
+    """The tables that new raw rows of some can concern, parents first."""
     names = set(changed)
     for source in SOURCES:  # parents come before children
         if names & set(PARENTS.get(source.name, ())):
@@ -57,27 +53,25 @@ def affected(changed: Collection[str]) -> tuple[SourceTable, ...]:
     return tuple(source for source in SOURCES if source.name in names)
 
 
-def judge(source: SourceTable, raw: ir.Table, files: ir.Table, held: Held, time_zone: str, keep: Keep) -> ir.Table:
-    """Judge every row of one source table.
+def judge(source: SourceTable, raw: ir.Table, context: Context, time_zone: str, scratch: Scratch) -> ir.Table:
+    """Judge rows of one source table.
 
     Grain: one row per row of raw.
 
     Args:
         source: the table's contract.
-        raw: raw.<name>, all business dates.
-        files: delivered files (staging.ledger.accepted_files).
-        held: gives the staging table of a parent.
+        raw: rows of raw.<name> with file_number: all rows of some keys from some business date on.
+        context: parents, the table's files, and what is held of those keys from before.
         time_zone: the lender's.
-        keep: computes an intermediate table once.
+        scratch: for intermediate tables.
 
     Returns:
-        the columns of staging.<name>; disposition; faults, waits, warnings, notes (marks of warehouse.staging.rules).
+        the columns of staging.<name>; file_number, disposition; faults, waits, warnings, notes (marks of warehouse.staging.rules).
     """
-    rows = zoned(keep(typed(raw, source)), source, time_zone).mutate(waits=ibis.literal(""))
-    referred = REFERENCES[source.name](_with_arrival(rows, files, source.name), held)
-    judged = versioned(known(referred, files, source.name, time_zone), source)
-    after = AFTERWARDS.get(source.name)
-    return keep(after(judged, held) if after else judged)
+    rows = typed(raw, source, time_zone, scratch).mutate(waits=ibis.literal(""))
+    referred = REFERENCES[source.name](rows, context, scratch)
+    judged = versioned(referred, source, context.files, context.held, scratch)
+    return _with_file(known(judged, context.files, time_zone), context.files)
 
 
 def staged(judged: ir.Table, source: SourceTable) -> ir.Table:
@@ -88,11 +82,7 @@ def staged(judged: ir.Table, source: SourceTable) -> ir.Table:
     return judged.filter(_.disposition == "accepted").select(*source.staging_spec().column_names)
 
 
-def _with_arrival(rows: ir.Table, files: ir.Table, table: str) -> ir.Table:
-    """Rows with the order of arrival of their delivery."""
-    arrivals = files.filter(files.table_name == table).select(
-        "delivery_seq", arrived_on=files.business_date, arrived_sha256=files.source_sha256
-    )
-    return rows.left_join(arrivals, [rows.business_date == arrivals.arrived_on, rows.source_sha256 == arrivals.arrived_sha256]).drop(
-        "arrived_on", "arrived_sha256"
-    )
+def _with_file(judged: ir.Table, files: ir.Table) -> ir.Table:
+    """Judged rows with the name and the hash of their file."""
+    named = files.select("source_file", "source_sha256", of_file="file_number")
+    return judged.join(named, judged.file_number == named.of_file).drop("of_file")

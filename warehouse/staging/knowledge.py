@@ -10,16 +10,15 @@ import ibis.expr.types as ir
 from warehouse.clock import end_of_day_at
 
 
-def known(rows: ir.Table, files: ir.Table, table: str, time_zone: str) -> ir.Table:
+def known(rows: ir.Table, files: ir.Table, time_zone: str) -> ir.Table:
     """Rows with is_opening and known_at.
 
     Args:
         rows: with event_on (day of the event, null if there is none) and, in repayments, booked_at.
-        files: delivered files (staging.ledger.accepted_files); the opening date is the least business date of the table there.
-        table: name of the source table.
+        files: delivered files of the table, whose least business date is its opening date.
         time_zone: the lender's zone.
     """
-    opening_on = files.filter(files.table_name == table).business_date.min().as_scalar()
+    opening_on = files.business_date.min().as_scalar()
     opened = rows.mutate(is_opening=rows.business_date == opening_on)
     delivered = opened.business_date
     day = ibis.ifelse(opened.is_opening, ibis.least(opened.event_on.fill_null(delivered), delivered), delivered)

@@ -4,8 +4,6 @@ Arrival is recorded once (order, time, run); the counts follow from the judged r
 its parent. rows_in = accepted + duplicate + quarantined + parked + rejected, for every file, always.
 """
 
-from collections.abc import Mapping
-
 import ibis
 import ibis.expr.types as ir
 from ibis import _
@@ -14,7 +12,8 @@ from warehouse.sources import SOURCES
 from warehouse.table import TIMESTAMP, TableSpec, columns
 
 INGESTED, REJECTED, REFUSED, BLOCKED, UNKNOWN_FILE = "ingested", "rejected", "refused", "blocked", "unknown_file"
-COUNTS = ("accepted", "duplicate", "quarantined", "parked", "rejected")
+DISPOSITIONS = ("accepted", "duplicate", "quarantined", "parked")
+COUNTS = (*DISPOSITIONS, "rejected")
 
 DELIVERY_LEDGER = TableSpec(
     name="ops.delivery_ledger",
@@ -47,58 +46,62 @@ DELIVERY_LEDGER = TableSpec(
 
 
 def accepted_files(ledger: ir.Table) -> ir.Table:
-    """The files whose rows are in raw: table_name, business_date, source_sha256, delivery_seq.
+    """The files whose rows are in raw, numbered: file_number, table_name, business_date, source_sha256, source_file, delivery_seq.
 
     Grain: one row per (table_name, business_date, source_sha256), since the same content for the same date is taken once.
     """
-    return ledger.filter(_.status == INGESTED).select("table_name", "business_date", "source_sha256", "delivery_seq")
+    order = [ledger.table_name, ledger.delivery_seq, ledger.source_file]
+    taken = ledger.filter(_.status == INGESTED)
+    return taken.select(
+        "table_name", "business_date", "source_sha256", "source_file", "delivery_seq", file_number=ibis.row_number().over(order_by=order)
+    )
 
 
-def counted(judged: Mapping[str, ir.Table]) -> ir.Table:
-    """Dispositions by file, of the tables that were judged (at least one).
+def counted(dispositions: ir.Table) -> ir.Table:
+    """Rows by file and disposition.
 
-    Grain: one row per (table_name, business_date, source_sha256).
+    Grain: one row per file_number.
+
+    Args:
+        dispositions: file_number and disposition of some rows of raw.
     """
-    first, *others = (_counts(rows, name) for name, rows in judged.items())
-    return ibis.union(first, *others) if others else first
+    each = dispositions.disposition
+    return dispositions.group_by("file_number").agg(**{name: each.count(where=each == name).cast("int64") for name in DISPOSITIONS})
 
 
-def recounted(ledger: ir.Table, judged: Mapping[str, ir.Table]) -> ir.Table:
-    """The ledger with new counts for the files of the judged tables; a file without rows has zeros.
+def recounted(ledger: ir.Table, files: ir.Table, gained: ir.Table, lost: ir.Table, warned: ir.Table) -> ir.Table:
+    """The ledger with the counts of its files changed by what became of rows.
 
     Grain: as ops.delivery_ledger.
+
+    Args:
+        ledger: with the counts of before; 0 for new files.
+        files: accepted_files.
+        gained: `counted` of the rows that were judged, by what they are now.
+        lost: `counted` of those of them that had been judged before, by what they were.
+        warned: warned by file_number, of all files.
     """
-    if not judged:
-        return ledger
-    fresh = counted(judged).rename(
-        of_table="table_name", of_date="business_date", of_file="source_sha256", **{f"new_{n}": n for n in _COUNTED}
-    )
+    numbers = files.select("file_number", of_table="table_name", of_date="business_date", of_file="source_sha256")
+    changed = numbers
+    for prefix, counts in (("gained", gained), ("lost", lost), ("now", warned)):
+        named = counts.rename(f"{prefix}_{{name}}")
+        changed = changed.left_join(named, changed.file_number == named[f"{prefix}_file_number"])
     joined = ledger.left_join(
-        fresh,
-        [ledger.table_name == fresh.of_table, ledger.business_date == fresh.of_date, ledger.source_sha256 == fresh.of_file],
+        changed,
+        [
+            ledger.status == INGESTED,
+            ledger.table_name == changed.of_table,
+            ledger.business_date == changed.of_date,
+            ledger.source_sha256 == changed.of_file,
+        ],
     )
-    is_judged = (joined.status == INGESTED) & joined.table_name.isin(tuple(judged))
-    values = {name: ibis.ifelse(is_judged, joined[f"new_{name}"].fill_null(0), joined[name]) for name in _COUNTED}
-    return joined.mutate(**values).select(*DELIVERY_LEDGER.column_names)
+    values = {name: joined[name] + joined[f"gained_{name}"].fill_null(0) - joined[f"lost_{name}"].fill_null(0) for name in DISPOSITIONS}
+    return joined.mutate(**values, warned=joined.now_warned.fill_null(0)).select(*DELIVERY_LEDGER.column_names)
 
 
 def unbalanced(ledger: ir.Table) -> ir.Table:
     """Files whose rows are not all accounted for; always empty."""
     return ledger.filter(ledger.rows_in != sum((ledger[name] for name in COUNTS[1:]), ledger[COUNTS[0]]))
-
-
-_COUNTED = ("accepted", "duplicate", "quarantined", "parked", "warned")
-
-
-def _counts(judged: ir.Table, table: str) -> ir.Table:
-    counts = {name: judged.disposition.count(where=judged.disposition == name).cast("int64") for name in _COUNTED[:-1]}
-    warned = judged.disposition.count(where=(judged.disposition == "accepted") & (judged.warnings != "")).cast("int64")
-    return (
-        judged.group_by("business_date", "source_sha256")
-        .agg(**counts, warned=warned)
-        .mutate(table_name=ibis.literal(table))
-        .select("table_name", "business_date", "source_sha256", *_COUNTED)
-    )
 
 
 def missing_tables(ledger: ir.Table) -> list[str]:

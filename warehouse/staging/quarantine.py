@@ -41,43 +41,56 @@ QUARANTINE = TableSpec(
 )
 
 
-def quarantined(judged: ir.Table, raw: ir.Table, files: ir.Table, source: SourceTable) -> ir.Table:
-    """ops.quarantine of one source table.
+def quarantined(judged: ir.Table, raw: ir.Table, source: SourceTable) -> ir.Table:
+    """Entries of ops.quarantine about judged rows; none is escalated yet.
 
     Grain: one row per row of raw, rule and column.
 
     Args:
         judged: result of staging.judge.judge.
-        raw: raw.<name>.
-        files: delivered files, for the last business date.
+        raw: rows of raw.<name> with file_number, the judged ones among them.
         source: the contract.
     """
-    entry = _entries(judged)
-    delivered = raw.select(**{f"raw_{name}": raw[name] for name in PLACE}, **{f"text_{c.name}": raw[c.name] for c in source.all_columns})
-    joined = entry.join(delivered, [entry[name] == delivered[f"raw_{name}"] for name in PLACE])
+    return entries_of(_faults(judged), raw, source)
+
+
+def entries_of(faults: ir.Table, raw: ir.Table, source: SourceTable) -> ir.Table:
+    """Faults with the row as it was delivered and what to do about it.
+
+    Grain: as faults.
+
+    Args:
+        faults: file_number, source_row_number, source_file, disposition, rule, column_name.
+        raw: rows of raw.<name> with file_number, those of all faults among them.
+        source: the contract.
+    """
+    texts = {f"text_{column.name}": raw[column.name] for column in source.all_columns}
+    delivered = raw.select("business_date", "source_sha256", **{f"raw_{name}": raw[name] for name in PLACE}, **texts)
+    joined = faults.join(delivered, [faults[name] == delivered[f"raw_{name}"] for name in PLACE])
     value = ibis.cases(*((joined.column_name == c.name, _shown(joined, c.name, c.personal)) for c in source.all_columns))
-    severity = _by_rule(joined.rule, "severity")
-    entries = joined.select(
-        *PLACE,
+    return joined.select(
+        "business_date",
+        "source_sha256",
+        "source_row_number",
         "rule",
         "column_name",
         "disposition",
         "source_file",
         table_name=ibis.literal(source.name),
-        severity=severity,
+        severity=_by_rule(joined.rule, "severity"),
         reason=_place(joined.column_name, value) + _by_rule(joined.rule, "sentence"),
         value=value,
         raw_row=_as_json(joined, source),
-    )
-    return escalated(entries, files)
+        is_escalated=ibis.literal(False),
+    ).select(*QUARANTINE.column_names)
 
 
-def escalated(entries: ir.Table, files: ir.Table) -> ir.Table:
+def with_age(entries: ir.Table, last_on: ir.DateValue) -> ir.Table:
     """Entries with is_escalated as of the last business date delivered: the row still waits, and has for long enough.
 
     Grain: as ops.quarantine.
     """
-    waited = files.business_date.max().as_scalar().delta(entries.business_date, unit="day")
+    waited = last_on.delta(entries.business_date, unit="day")
     is_waiting = (entries.disposition == "parked") & (entries.severity == "park")
     return entries.mutate(is_escalated=is_waiting & (waited >= ORPHAN_ESCALATION_DAYS)).select(*QUARANTINE.column_names)
 
@@ -88,8 +101,11 @@ def marked(judged: ir.Table) -> ir.Table:
     return judged.mutate(marks=(judged.faults + judged.waits + judged.notes + warnings).strip()).filter(_.marks != "")
 
 
-def _entries(judged: ir.Table) -> ir.Table:
-    """One row per row of raw and mark."""
+def _faults(judged: ir.Table) -> ir.Table:
+    """Rules that rows broke: file_number, source_row_number, source_file, disposition, rule, column_name.
+
+    Grain: one row per row of raw, rule and column.
+    """
     return (
         marked(judged)
         .select(*PLACE, "source_file", "disposition", mark=_.marks.split(" ").unnest())

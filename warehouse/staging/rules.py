@@ -67,6 +67,11 @@ RULES: tuple[Rule, ...] = (
     Rule("amount_rounded", "warn", "The amount has more than 2 decimals and was rounded half up; deliver 2 decimals."),
     Rule("unknown_region", "warn", "The region was not delivered; the client counts as Unknown until it is."),
     Rule("unknown_product", "warn", "The product was not delivered; the contract counts as Unknown until it is."),
+    Rule(
+        "unknown_installment",
+        "warn",
+        "The installment was not delivered; the repayment pays its contract, oldest due first, until it is.",
+    ),
     Rule("unknown_product_type", "warn", "The product type was not delivered; the product counts as Unknown until it is."),
     Rule("tenor_out_of_range", "warn", "The tenor is outside the product's range; check the contract or the product."),
     Rule("amount_out_of_range", "warn", "The principal is outside the product's range; check the contract or the product."),

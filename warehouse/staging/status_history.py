@@ -9,8 +9,10 @@ import ibis.expr.types as ir
 from ibis import _
 
 from warehouse.clock import BEGINNING, days_between
-from warehouse.staging.references import Held, is_missing, look_up, versions_of
+from warehouse.staging.references import Context, is_missing, look_up
 from warehouse.staging.rules import broken
+from warehouse.staging.scratch import Scratch
+from warehouse.staging.typed import is_sound
 from warehouse.terms import STATUSES
 
 TRANSITIONS = {
@@ -25,15 +27,15 @@ TRANSITIONS = {
 EVENT = ("contract_number", "status", "status_date")
 
 
-def contract_status_history(rows: ir.Table, held: Held) -> ir.Table:
+def contract_status_history(rows: ir.Table, context: Context, scratch: Scratch) -> ir.Table:
     """Status events with the marks of their contract and of the event before each."""
-    found = look_up(rows, "contract_number", versions_of(held("contracts"), "contract_number", {}))
+    found = look_up(rows, "contract_number", context, "contracts", "contract_number", {})
     waiting = found.mutate(
         event_on=found.status_date,
         waits=found.waits + broken(is_missing(found, "contract_number"), "orphan", "contract_number"),
     ).drop("parent_key")
-    placed = waiting.mutate(place=_place(waiting))
-    return _after_previous(placed)
+    placed = scratch.keep(waiting.mutate(place=_place(waiting)))
+    return scratch.keep(_after_previous(placed))
 
 
 def _place(rows: ir.Table) -> ir.IntegerValue:
@@ -44,7 +46,7 @@ def _place(rows: ir.Table) -> ir.IntegerValue:
 
 def _after_previous(placed: ir.Table) -> ir.Table:
     """Mark events that the machine does not allow after the event before them."""
-    sound = placed.filter(_.faults == "", _.waits == "")
+    sound = placed.filter(is_sound(placed))
     events = sound.group_by(contract=_.contract_number, earlier=_.place).agg(
         delivered_on=_.business_date.min(where=~_.is_deleted),
         deleted_on=_.business_date.min(where=_.is_deleted),

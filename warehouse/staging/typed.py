@@ -1,51 +1,90 @@
 """raw.<name> to typed rows: every row of raw, its typed values, and the marks of the rules that its own values break."""
 
+from functools import reduce
+from operator import and_
+
 import ibis
 import ibis.expr.types as ir
-from ibis import _
 
 from warehouse.clock import instant_at
-from warehouse.sources import SourceTable
+from warehouse.sources import SourceColumn, SourceTable
 from warehouse.staging.rules import broken, marks
-from warehouse.staging.values import Parsed, is_wall_time, parse
+from warehouse.staging.scratch import Scratch
+from warehouse.staging.values import Parsed, is_plain, is_wall_time, parse, plain_value
 from warehouse.table import TIMESTAMP
 
-PLACE = ("business_date", "source_sha256", "source_row_number")  # identifies a row of raw
+PLACE = ("file_number", "source_row_number")  # identifies a row of raw while it is judged
 
 
-def typed(raw: ir.Table, source: SourceTable) -> ir.Table:
-    """Type the delivered text of one source table; `zoned` finishes its timestamps.
+def typed(raw: ir.Table, source: SourceTable, time_zone: str, scratch: Scratch) -> ir.Table:
+    """Type the delivered text of one source table.
 
     Grain: one row per row of raw.
 
     A tombstone (op = D) needs its key only; its other values are not read. Of a row that could not be read nothing is.
+    A row of which every value is spelled plainly breaks no rule of its values, so for most rows the rules are not looked at.
+
+    Args:
+        raw: rows of raw.<name> with file_number.
+        source: the table's contract.
+        time_zone: of wall times.
+        scratch: for what several columns are made of.
 
     Returns:
-        business_date, source_file, source_sha256, source_row_number; the declared columns, typed; updated_at, is_deleted; faults and
-        warnings (marks of warehouse.staging.rules); <column>_is_wall for each timestamp.
+        file_number, source_row_number, business_date; the declared columns, typed; updated_at, is_deleted; faults and warnings (marks of
+        warehouse.staging.rules).
     """
     trimmed = raw.mutate(**{column.name: raw[column.name].strip().nullif("") for column in source.all_columns})
-    is_deleted = (trimmed["op"].upper() == "D").fill_null(False)
-    parsed = {column.name: parse(trimmed[column.name], column) for column in source.all_columns}
-    faults = marks(*(_judged(source, name, value, is_deleted) for name, value in parsed.items()), _empty(trimmed, source, is_deleted))
+    named = scratch.name(trimmed.mutate(is_plain=_is_plain(trimmed, source)))
+    is_deleted = ibis.ifelse(named.is_plain, False, (named["op"].upper() == "D").fill_null(False))
+    parsed = {column.name: parse(named[column.name], column) for column in source.all_columns}
+    faults = marks(*(_judged(source, name, value, is_deleted) for name, value in parsed.items()), _empty(named, source, is_deleted))
     warnings = marks(*(value.warnings for value in parsed.values()))
-    is_read = trimmed.read_fault.isnull()
-    return trimmed.select(
-        *PLACE,
-        "source_file",
-        **{name: _kept(source, name, value, is_deleted) for name, value in parsed.items() if name != "op"},
-        **{f"{name}_is_wall": is_wall_time(trimmed[name]) for name in _times(source)},
-        is_deleted=is_deleted,
-        faults=ibis.ifelse(is_read, faults, trimmed.read_fault + ": "),
-        warnings=ibis.ifelse(is_read & ~is_deleted, warnings, ""),
+    is_read = named.read_fault.isnull()
+    rows = scratch.name(
+        named.select(
+            *PLACE,
+            "business_date",
+            **{
+                column.name: ibis.ifelse(
+                    named.is_plain,
+                    plain_value(named[column.name], column),
+                    _kept(source, column.name, parsed[column.name], is_deleted),
+                )
+                for column in source.all_columns
+                if column.name != "op"
+            },
+            **{f"{name}_is_wall": is_wall_time(named[name]) for name in _times(source)},
+            is_deleted=is_deleted,
+            faults=ibis.ifelse(named.is_plain, "", ibis.ifelse(is_read, faults, named.read_fault + ": ")),
+            warnings=ibis.ifelse(named.is_plain | ~is_read | is_deleted, "", warnings),
+        )
     )
+    return _zoned(rows, source, time_zone)
 
 
-def zoned(rows: ir.Table, source: SourceTable, time_zone: str) -> ir.Table:
-    """Typed rows with their timestamps as instants: a wall time is one of the lender's zone.
+def key_text(raw: ir.Table, column: SourceColumn) -> ir.StringValue:
+    """The typed value of a key or a reference column of raw, which is text; empty where there is none."""
+    text = raw[column.name].strip()
+    return (text.re_replace(*column.rewrite) if column.rewrite else text).fill_null("")
 
-    Apart from `typed` because a zone has many offsets, and the text checks would be repeated for each of them.
-    """
+
+def is_sound(rows: ir.Table) -> ir.BooleanValue:
+    """Whether a row breaks no rule that rejects or parks; the key rules are not among them."""
+    return (rows.faults == "") & (rows.waits == "")
+
+
+def _is_plain(trimmed: ir.Table, source: SourceTable) -> ir.BooleanValue:
+    """Whether all values are plain, all that a row needs are there, and it is no tombstone."""
+    plain = [is_plain(trimmed[column.name], column).fill_null(True) for column in source.all_columns if column.name != "op"]
+    filled = [trimmed[column.name].notnull() for column in source.columns if column.filled]
+    one_of = [ibis.or_(*(trimmed[name].notnull() for name in source.one_of))] if source.one_of else []
+    is_update = (trimmed["op"] == "U").fill_null(True)
+    return reduce(and_, [trimmed.read_fault.isnull(), is_update, *filled, *one_of, *plain])
+
+
+def _zoned(rows: ir.Table, source: SourceTable, time_zone: str) -> ir.Table:
+    """Typed rows with their timestamps as instants: a wall time is one of the lender's zone."""
     instants = {
         name: ibis.ifelse(rows[f"{name}_is_wall"], instant_at(rows[name], time_zone), rows[name].cast(TIMESTAMP)) for name in _times(source)
     }
@@ -85,8 +124,3 @@ def _empty(trimmed: ir.Table, source: SourceTable, is_deleted: ir.BooleanValue) 
             nothing = nothing & trimmed.reverses_repayment_id.isnull()
         missing.append(broken(nothing & ~is_deleted, "required_value_missing", source.one_of[0]))
     return marks(*missing)
-
-
-def is_sound(rows: ir.Table) -> ir.Table:
-    """Rows that break no rule that rejects or parks and are no tombstone."""
-    return rows.filter(_.faults == "", _.waits == "", ~_.is_deleted)

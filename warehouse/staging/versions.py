@@ -11,25 +11,30 @@ from ibis import _
 
 from warehouse.sources import SourceTable
 from warehouse.staging.rules import broken
-from warehouse.staging.typed import PLACE
+from warehouse.staging.scratch import Scratch
+from warehouse.staging.typed import PLACE, is_sound
 
 HELD, NOTHING = "=", "-"  # so that no text looks like a missing value
 BETWEEN = "\x1f"
+BEFORE = -1  # place of a version that was held before the rows that are judged
 
 
-def versioned(rows: ir.Table, source: SourceTable) -> ir.Table:
+def versioned(rows: ir.Table, source: SourceTable, files: ir.Table, held: ir.Table, scratch: Scratch) -> ir.Table:
     """Give every row its disposition.
 
     Grain: one row per row of raw.
 
     Args:
-        rows: typed rows with faults, waits, warnings (marks) and delivery_seq (order of arrival of their delivery).
+        rows: referred rows: typed, with faults, waits, warnings (marks).
         source: the contract, for the key and the compared columns.
+        files: of this table: file_number, delivery_seq (order of arrival), source_sha256.
+        held: versions of the keys that were delivered before every row that is judged; the last one counts.
+        scratch: for the decisions, which few rows need.
 
     Returns:
         rows with disposition: accepted, duplicate, quarantined or parked; key_conflict is added to faults, superseded rows to notes.
     """
-    decided = _decided(_contested(rows, source), source.key)
+    decided = scratch.keep(decisions(rows.filter(is_sound(rows)), source, files, held))
     joined = rows.left_join(decided, [rows[name] == decided[f"decided_{name}"] for name in PLACE])
     is_conflict = joined.is_conflict.fill_null(False)
     disposition = ibis.cases(
@@ -45,22 +50,29 @@ def versioned(rows: ir.Table, source: SourceTable) -> ir.Table:
     ).drop(*decided.columns)
 
 
-def _contested(rows: ir.Table, source: SourceTable) -> ir.Table:
-    """Sound rows of keys that occur more than once, with their content; most keys do not, and need no comparison."""
-    sound = rows.filter(rows.faults == "", rows.waits == "")
-    repeated = sound.group_by(*source.key).agg(times=sound.count()).filter(_.times > 1)
-    narrow = sound.semi_join(repeated, source.key)
-    return narrow.select(*PLACE, *source.key, "delivery_seq", "updated_at", content=_content(narrow, source))
-
-
-def _decided(contested: ir.Table, key: tuple[str, ...]) -> ir.Table:
-    """What the key rules say of contested rows.
+def decisions(sound: ir.Table, source: SourceTable, files: ir.Table, held: ir.Table) -> ir.Table:
+    """What the key rules say of sound rows whose key occurs more than once or is held; all others are accepted.
 
     Grain: one row per contested row of raw.
+
+    Returns:
+        decided_file_number, decided_source_row_number, is_conflict, is_beaten, is_replaced, is_version.
     """
-    judged = _across_time(_across_deliveries(_within_delivery(contested, key), key), key)
-    place = {f"decided_{name}": judged[name] for name in PLACE}
-    return judged.select("is_conflict", "is_beaten", "is_replaced", "is_version", **place)
+    key = source.key
+    contested = _contested(sound, source, files, held)
+    judged = _across_time(_across_deliveries(_within_delivery(contested, key), key), _last(held, source), key)
+    return judged.select("is_conflict", "is_beaten", "is_replaced", "is_version", **{f"decided_{name}": judged[name] for name in PLACE})
+
+
+def _contested(sound: ir.Table, source: SourceTable, files: ir.Table, held: ir.Table) -> ir.Table:
+    """Sound rows of keys that occur more than once or are held, with their content; most keys of a first load need no comparison."""
+    repeated = sound.group_by(*source.key).agg(times=sound.count()).filter(_.times > 1).select(*source.key)
+    narrow = sound.semi_join(repeated.union(held.select(*source.key)), source.key)
+    of_file = files.select("delivery_seq", "source_sha256", arrived_in="file_number")
+    arrived = narrow.join(of_file, narrow.file_number == of_file.arrived_in)
+    return arrived.select(
+        *PLACE, *source.key, "business_date", "delivery_seq", "source_sha256", "updated_at", content=_content(arrived, source)
+    )
 
 
 def _content(rows: ir.Table, source: SourceTable) -> ir.StringValue:
@@ -68,6 +80,13 @@ def _content(rows: ir.Table, source: SourceTable) -> ir.StringValue:
     names = [column.name for column in source.columns if column.name not in source.key]
     values = [(HELD + rows[name].cast("string")).fill_null(NOTHING) for name in (*names, "is_deleted")]
     return ibis.literal(BETWEEN).join(values)
+
+
+def _last(held: ir.Table, source: SourceTable) -> ir.Table:
+    """The last held version of each key, as a row that is current."""
+    latest = held.business_date.max().over(ibis.window(group_by=[held[name] for name in source.key]))
+    last = held.filter(held.business_date == latest)
+    return last.select(*source.key, "business_date", content=_content(last, source))
 
 
 def _within_delivery(rows: ir.Table, key: tuple[str, ...]) -> ir.Table:
@@ -100,7 +119,12 @@ def _across_deliveries(rows: ir.Table, key: tuple[str, ...]) -> ir.Table:
     return later.mutate(is_current=is_current, is_replaced=later.is_change & ~is_current)
 
 
-def _across_time(rows: ir.Table, key: tuple[str, ...]) -> ir.Table:
+def _across_time(rows: ir.Table, last: ir.Table, key: tuple[str, ...]) -> ir.Table:
     """is_version: a current row that differs from the version before it in time."""
+    kinds = rows.schema()
+    flags = {"is_current": True, "is_conflict": False, "is_beaten": False, "is_replaced": False}
+    before = last.mutate(**{name: ibis.literal(BEFORE, kinds[name]) for name in PLACE}, **flags)
+    timeline = rows.select(before.columns).union(before)
     time = ibis.window(group_by=[*key, "is_current"], order_by="business_date")
-    return rows.mutate(is_version=rows.is_current & (rows.content != rows.content.lag().over(time)).fill_null(True))
+    judged = timeline.mutate(is_version=timeline.is_current & (timeline.content != timeline.content.lag().over(time)).fill_null(True))
+    return judged.filter(judged.file_number != BEFORE)
