@@ -4,18 +4,16 @@ A result as of T depends only on staged rows that were known by the end of T. So
 removed from the staging tables says which as-of dates have to be computed again; all earlier ones are the same, byte for byte.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
-from functools import reduce
 
+import ibis
 import ibis.expr.types as ir
 
 from warehouse.clock import business_date
 from warehouse.lake import Candidate, Lake
 from warehouse.sources import SOURCES
 from warehouse.terms import Terms
-
-Read = Callable[[str], ir.Table]
 
 
 def first_changed_on(candidate: Candidate, lake: Lake, terms: Terms) -> date | None:
@@ -26,23 +24,29 @@ def first_changed_on(candidate: Candidate, lake: Lake, terms: Terms) -> date | N
     """
     if candidate.base is None:
         return date.min
-    pinned = lake.at(candidate.base.release_id)
+    old, new = candidate.base.tables, candidate.snapshots()
     names = [source.staging_spec().name for source in SOURCES]
-    if any(name not in pinned.tables() for name in names):
+    if any(name not in old for name in names):
         return date.min
-    earliest = earliest_known(pinned.table, candidate.table, names)
+    earliest = earliest_known(lake, {name: (old[name], new[name]) for name in names})
     return None if earliest is None else business_date(earliest, terms.time_zone)
 
 
-def earliest_known(old: Read, new: Read, names: list[str]) -> datetime | None:
-    """The earliest known_at of rows that only one of two states of some tables holds; None when they are equal."""
-    changed = [part for name in names for part in _difference(old(name), new(name))]
-    earliest = reduce(lambda one, other: one.union(other), (part.select("known_at") for part in changed))
+def earliest_known(lake: Lake, states: Mapping[str, tuple[int, int]]) -> datetime | None:
+    """The earliest known_at of rows that only one of two states of some tables holds; None when they are equal.
+
+    Args:
+        lake: that holds the tables.
+        states: old and new snapshot by table.
+    """
+    changed = [part.select("known_at") for part in _changed_rows(lake, states)]
+    if not changed:
+        return None
+    earliest = ibis.union(changed[0], *changed[1:])
     return earliest.agg(at=earliest.known_at.min()).to_pyarrow()["at"][0].as_py()
 
 
-def _difference(old: ir.Table, new: ir.Table) -> tuple[ir.Table, ir.Table]:
-    # A column that a later version added is no change of the rows that were there before it.
-    shared = [name for name in new.columns if name in old.columns]
-    old, new = old.select(shared), new.select(shared)
-    return old.difference(new), new.difference(old)
+def _changed_rows(lake: Lake, states: Mapping[str, tuple[int, int]]) -> Iterator[ir.Table]:
+    for name, (old, new) in states.items():
+        if old != new:
+            yield from lake.changed_rows(name, old, new)

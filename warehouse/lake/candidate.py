@@ -68,9 +68,13 @@ class Candidate:
         """Tables written so far, by any process of the run."""
         return self._lake.candidates.staged(self.kind, self.run_id)
 
+    def snapshots(self) -> dict[str, int]:
+        """Snapshot of every table that `table` would find, by name."""
+        return self._base_tables() | {name: table.snapshot_id for name, table in self.staged().items()}
+
     def has(self, name: str) -> bool:
         """Whether `table` would find it."""
-        return name in self._snapshots()
+        return name in self.snapshots()
 
     def table(self, name: str, since: date | None = None) -> ir.Table:
         """The staged version if this run wrote one, else what the base holds.
@@ -83,7 +87,7 @@ class Candidate:
             UnknownTable: neither has it; the message names near matches.
             LakeError: since is given and the table has no date partition.
         """
-        snapshots = self._snapshots()
+        snapshots = self.snapshots()
         if name not in snapshots:
             raise UnknownTable(name, snapshots)
         return self._lake.reader.table(name, snapshots[name], since)
@@ -109,7 +113,7 @@ class Candidate:
         self._reopen()
         crash_at = self._lake.settings.crash_at
         crash_point(crash_at, "before_write", spec.name)
-        parent = self._snapshots().get(spec.name)
+        parent = self.snapshots().get(spec.name)
         days = None if replace is None or replace == "append" else list(replace)
         files = write_parquet(self._lake.con, spec, data, self._lake.catalog.folder(spec.name) / "data", allowed=days)
         crash_point(crash_at, "after_data_files", spec.name)
@@ -139,7 +143,7 @@ class Candidate:
         self._reopen()
         crash_at = self._lake.settings.crash_at
         crash_point(crash_at, "before_write", spec.name)
-        parent = self._snapshots().get(spec.name)
+        parent = self.snapshots().get(spec.name)
         change = Merger(self._lake.con, self._lake.catalog, self._lake.reader, spec).change(parent, added, removed)
         crash_point(crash_at, "after_data_files", spec.name)
         if parent is None:
@@ -165,7 +169,7 @@ class Candidate:
         if spec.name not in staged:
             if self.has(spec.name):
                 return []
-            raise UnknownTable(spec.name, self._snapshots())
+            raise UnknownTable(spec.name, self.snapshots())
         snapshot_id, base = staged[spec.name].snapshot_id, staged[spec.name].base_snapshot_id
         if base is not None and not is_same_audit(spec, self._lake.candidates.audit_of(spec.name, base)):
             base = None
@@ -256,9 +260,6 @@ class Candidate:
         if self.base_intake and self.kind != INTAKE:
             tables |= self.base_intake.tables
         return tables
-
-    def _snapshots(self) -> dict[str, int]:
-        return self._base_tables() | {name: table.snapshot_id for name, table in self.staged().items()}
 
     def _publishable(self) -> dict[str, StagedTable]:
         if self.row.status != OPEN:

@@ -6,7 +6,7 @@ on two branches of one table raise; the retry is for writers that do not know th
 
 import fcntl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -80,17 +80,18 @@ class Catalog:
         self._tables[name] = self._iceberg.load_table(name)
         return self._tables[name]
 
-    def holding(self, name: str, snapshot_id: int) -> Table:
-        """The table with metadata that knows a snapshot; reloads only if what this process saw last does not.
+    def holding(self, name: str, *snapshot_ids: int) -> Table:
+        """The table with metadata that knows some snapshots; reloads only if what this process saw last does not.
 
         Raises:
-            LookupError: the snapshot is gone.
+            LookupError: a snapshot is gone.
         """
         table = self._tables.get(name)
-        if table is None or table.snapshot_by_id(snapshot_id) is None:
+        if table is None or _unknown(table, snapshot_ids):
             table = self.load(name)
-        if table is None or table.snapshot_by_id(snapshot_id) is None:
-            raise LookupError(f"{name}: snapshot {snapshot_id} is gone; it was expired by lending gc, read a newer release")
+        unknown = _unknown(table, snapshot_ids) if table else snapshot_ids
+        if table is None or unknown:
+            raise LookupError(f"{name}: snapshot {unknown[0]} is gone; it was expired by lending gc, read a newer release")
         return table
 
     def has_columns(self, spec: TableSpec, snapshot_id: int) -> bool:
@@ -142,6 +143,10 @@ class Catalog:
         )
         self._tables[spec.name] = table
         return table
+
+
+def _unknown(table: Table, snapshot_ids: Sequence[int]) -> Sequence[int]:
+    return [snapshot_id for snapshot_id in snapshot_ids if table.snapshot_by_id(snapshot_id) is None]
 
 
 def schema_at(table: Table, snapshot_id: int) -> Schema:

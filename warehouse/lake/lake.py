@@ -163,6 +163,17 @@ class Lake:
             raise UnknownTable(name, self.ops_names())
         return self.reader.table(name, snapshot.snapshot_id)
 
+    def changed_rows(self, name: str, old_snapshot: int, new_snapshot: int) -> tuple[ir.Table, ir.Table]:
+        """The rows that only one of two snapshots of a table holds, from the files that only one of them has.
+
+        Returns:
+            Rows that are gone, rows that have come; each once, with the columns that both snapshots have.
+
+        Raises:
+            LookupError: a snapshot is gone.
+        """
+        return self.reader.changed_rows(name, old_snapshot, new_snapshot)
+
     def rollback(self, to: int) -> Release:
         """Publish the tables of an older release again, as a new release.
 

@@ -84,9 +84,7 @@ def difference(table: Table, old_id: int, new_id: int) -> Difference:
 
 def _manifests(table: Table, snapshot_id: int) -> dict[str, ManifestFile]:
     snapshot = table.snapshot_by_id(snapshot_id)
-    if snapshot is None:
-        raise LookupError(f"{'.'.join(table.name())}: snapshot {snapshot_id} is gone; it was expired by lending gc, read a newer release")
-    return {manifest.manifest_path: manifest for manifest in snapshot.manifests(table.io)}
+    return {manifest.manifest_path: manifest for manifest in snapshot.manifests(table.io)} if snapshot else {}
 
 
 def _files(table: Table, manifest: ManifestFile) -> Iterator[StoredFile]:

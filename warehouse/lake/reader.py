@@ -62,6 +62,22 @@ class Reader:
         """
         return sorted(file.path for file in self.stored(name, snapshot_id))
 
+    def changed_rows(self, name: str, old_id: int, new_id: int) -> tuple[ir.Table, ir.Table]:
+        """The rows that only one of two snapshots of a table holds: those that are gone, and those that have come.
+
+        Only files that the snapshots do not share are read. Columns that one of them lacks are left out, so that a new column alone is
+        no change; names and types are those of the new snapshot.
+
+        Raises:
+            LookupError: a snapshot is gone.
+        """
+        table = self._catalog.holding(name, old_id, new_id)
+        files = difference(table, old_id, new_id)
+        shared = {field.field_id for field in schema_at(table, old_id).fields}
+        names = [field.name for field in schema_at(table, new_id).fields if field.field_id in shared]
+        old, new = (self._read(table, new_id, [file.path for file in side]).select(*names) for side in files)
+        return old.difference(new), new.difference(old)
+
     @contextmanager
     def changed(self, spec: TableSpec, snapshot_id: int, base_id: int | None) -> Iterator[tuple[ir.Table, ir.Table | None]]:
         """What an audit of a staged table has to look at, given that the base was audited, while it does so.
@@ -75,7 +91,7 @@ class Reader:
             Rows of new files, and rows of the other files that may have the key of one of them, if there are any. All rows are new
             where there is no base or the columns changed.
         """
-        table = self._catalog.holding(spec.name, snapshot_id)
+        table = self._catalog.holding(spec.name, snapshot_id, *([base_id] if base_id is not None else []))
         if base_id is None or schema_at(table, snapshot_id) != schema_at(table, base_id):
             with self._rows(table, snapshot_id, self.files(spec.name, snapshot_id)) as rows:
                 yield rows, None
