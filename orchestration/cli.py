@@ -14,6 +14,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from orchestration.errors import of_the_machine
+
 FOLDER_ERRORS = (FileExistsError, FileNotFoundError, PermissionError, NotADirectoryError)
 Add = Callable[[str, str, str], argparse.ArgumentParser]
 DONE, FAILED, WRONG_USAGE = 0, 1, 2  # and 3, of an ingest with rejected files
@@ -24,6 +26,12 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no date such as 2025-06-30") from None
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
+    return int(text)
 
 
 def _json(command: argparse.ArgumentParser) -> None:
@@ -94,10 +102,7 @@ def _add_reading(add: Add) -> None:
     shape.add_argument("--json", action="store_true", help="one JSON object with columns and rows")
     shape.add_argument("--csv", action="store_true", help="comma-separated values")
     add("key", "running:key", "make an API key for the scoring endpoint")
-    quarantine = add("quarantine", "reading:quarantine", "rows that broke a rule, with reasons")
-    quarantine.add_argument("action", choices=["list"])
-    quarantine.add_argument("--limit", type=int, default=50, metavar="N")
-    _json(quarantine)
+    _add_quarantine(add("quarantine", "", "rows that broke a rule: list them with reasons, or judge them again"))
     simulate = add("simulate", "running:simulate", "write the deliveries of a generated lender")
     simulate.add_argument("--profile", default="demo", metavar="P")
     simulate.add_argument("--seed", type=int, default=7, metavar="S")
@@ -114,6 +119,30 @@ def _add_reading(add: Add) -> None:
     add("up", "running:up", "start the Dagster UI, BentoML, MLflow UI and report pages; Ctrl-C stops them all")
 
 
+def _add_quarantine(quarantine: argparse.ArgumentParser) -> None:
+    actions = quarantine.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listed = _quarantine_action(actions, "list", "rows that broke a rule, with the reason, the fix and the row; personal values masked")
+    listed.add_argument("--severity", choices=["reject", "park", "warn"])
+    listed.add_argument("--disposition", choices=["accepted", "duplicate", "quarantined", "parked"])
+    listed.add_argument("--file", metavar="NAME", help="name of the file as delivered")
+    listed.add_argument("--all", action="store_true", help="also warnings and rows that another row replaced")
+    listed.add_argument("--summary", action="store_true", help="counts by table and rule")
+    listed.add_argument("--limit", type=_count, default=50, metavar="N")
+    text = "judge rows in quarantine again, after a rule or a contract was corrected, and merge those that pass"
+    replayed = _quarantine_action(actions, "replay", text)
+    replayed.add_argument("--everything", action="store_true", help="judge every row ever delivered again, not only those in quarantine")
+
+
+def _quarantine_action(actions: Any, name: str, text: str) -> argparse.ArgumentParser:
+    action: argparse.ArgumentParser = actions.add_parser(name, help=text, description=text)
+    action.set_defaults(function=f"quarantine:quarantine_{name}")
+    action.add_argument("--business-date", type=_day, metavar="D")
+    action.add_argument("--table", metavar="T", help="source table, such as repayments")
+    action.add_argument("--rule", metavar="R", help="id of a rule, such as bad_date")
+    _json(action)
+    return action
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     arguments = build_parser().parse_args(argv)
@@ -123,7 +152,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         settings = Settings.from_env()
-    except SettingsError as error:
+    except (SettingsError, OSError) as error:  # of a variable, or of lending.env
         print(f"lending: {error}", file=sys.stderr)
         return WRONG_USAGE
     module, _, function = arguments.function.partition(":")
@@ -133,9 +162,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("lending: stopped", file=sys.stderr)
         return FAILED
     except Exception as error:  # the boundary to a person: known errors as a sentence, the others with their trace
-        if not _is_for_people(error):
+        sentence = _sentence(error) if _is_for_people(error) else of_the_machine(error) or _about_a_path(error)
+        if sentence is None:
             raise
-        print(f"lending {arguments.command}: {_sentence(error)}", file=sys.stderr)
+        print(f"lending {arguments.command}: {sentence}", file=sys.stderr)
         return FAILED
 
 
@@ -151,9 +181,13 @@ def _quiet_libraries() -> None:
 
 
 def _is_for_people(error: Exception) -> bool:
-    """Whether an error is about a path, or was raised by the platform itself: its sentence says what to do."""
+    """Whether an error was raised by the platform itself: its sentence says what to do."""
     packages = ("warehouse", "features", "training", "serving", "orchestration")
-    return isinstance(error, FOLDER_ERRORS) or type(error).__module__.partition(".")[0] in packages
+    return type(error).__module__.partition(".")[0] in packages
+
+
+def _about_a_path(error: Exception) -> str | None:
+    return str(error) if isinstance(error, FOLDER_ERRORS) else None
 
 
 def _sentence(error: Exception) -> str:

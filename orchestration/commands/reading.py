@@ -1,4 +1,4 @@
-"""Commands that read: status, sql and quarantine."""
+"""Commands that read: status and sql."""
 
 import argparse
 import csv
@@ -89,26 +89,6 @@ def _online_business_date(settings: Settings) -> str | None:
     except OnlineFileMissing:
         return None
     return generation.business_date.isoformat() if generation else None
-
-
-def quarantine(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Print rows that broke a rule, newest business date first; personal values are masked in the table already."""
-    from warehouse.lake import Lake
-    from warehouse.staging.quarantine import QUARANTINE
-
-    intake = Lake(settings).intake()
-    columns = ["business_date", "table_name", "source_file", "source_row_number", "rule", "severity", "reason"]
-    rows: list[list[Any]] = []
-    if intake is not None:
-        held = intake.table(QUARANTINE.name)
-        newest = held.order_by(held.business_date.desc(), held.table_name, held.source_file, held.source_row_number)
-        answer = newest.select(columns).limit(arguments.limit).to_pyarrow()
-        rows = [[plain(value) for value in row.values()] for row in answer.to_pylist()]
-    if arguments.json:
-        print(json.dumps({"columns": columns, "rows": rows}))
-    else:
-        print_table(columns, rows)
-    return DONE
 
 
 def plain(value: Any) -> Any:
