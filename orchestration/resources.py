@@ -4,6 +4,8 @@ Every asset takes it as `platform`. A candidate release is named after the root 
 failed goes on with what the first attempt staged.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -36,6 +38,16 @@ class Platform:
     def lake(self) -> Lake:
         """The lake; opening it creates the catalog when there is none."""
         return Lake(self.settings)
+
+    @contextmanager
+    def apart(self) -> Iterator["Platform"]:
+        """The same platform with a lake of its own: sensors run in threads of one process, and a connection serves one at a time."""
+        own = Platform(self.settings)
+        try:
+            yield own
+        finally:
+            if "lake" in vars(own):
+                own.lake.close()
 
     def candidate(self, context: dg.AssetExecutionContext) -> Candidate:
         """The candidate release of the run, shared by all its steps and by restarts of it."""

@@ -74,7 +74,8 @@ def build_alert_sensors() -> list[dg.SensorDefinition]:
         description="Raises an alert for what failed, once while it lasts.",
     )
     def failed_runs(context: dg.RunFailureSensorContext, platform: dg.ResourceParam[Platform]) -> None:
-        watch(context.instance, platform, context.dagster_run.run_id)
+        with platform.apart() as own:
+            watch(context.instance, own, context.dagster_run.run_id)
 
     @dg.run_status_sensor(
         name="succeeded_runs",
@@ -83,7 +84,8 @@ def build_alert_sensors() -> list[dg.SensorDefinition]:
         description="Resolves alerts of what went well again, and raises those of failed checks and of deliveries.",
     )
     def succeeded_runs(context: dg.RunStatusSensorContext, platform: dg.ResourceParam[Platform]) -> None:
-        watch(context.instance, platform, context.dagster_run.run_id)
+        with platform.apart() as own:
+            watch(context.instance, own, context.dagster_run.run_id)
 
     @dg.sensor(
         name="unsent_alerts",
@@ -92,14 +94,16 @@ def build_alert_sensors() -> list[dg.SensorDefinition]:
         description="Sends again what no address took, after a minute, then two, up to an hour.",
     )
     def unsent_alerts(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SkipReason:
-        book = AlertBook(platform.lake, platform.settings)
-        waiting = len(book.unsent())
-        if not waiting:
-            return dg.SkipReason("no alert is unsent")
-        left = book.dispatch(due_only=True)
-        if left < waiting:
-            show(context.instance, book)
-        return dg.SkipReason(f"{waiting - left} of {waiting} alerts sent")
+        with platform.apart() as own:
+            book = AlertBook(own.lake, own.settings)
+            waiting = len(book.unsent())
+            if not waiting:
+                return dg.SkipReason("no alert is unsent")
+            book.dispatch(due_only=True)
+            left = len(book.unsent())
+            if left < waiting:
+                show(context.instance, book)
+            return dg.SkipReason(f"{waiting - left} of {waiting} alerts sent")
 
     return [failed_runs, succeeded_runs, unsent_alerts]
 

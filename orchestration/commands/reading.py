@@ -3,6 +3,7 @@
 import argparse
 import csv
 import json
+import re
 import sys
 from datetime import date, datetime
 from decimal import Decimal
@@ -11,6 +12,7 @@ from typing import Any
 from orchestration.cli import DONE, WRONG_USAGE
 from warehouse.settings import Settings
 
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 CELL_WIDTH = 44  # of the printed table; --json and --csv print values whole
 
 
@@ -31,8 +33,7 @@ def sql(arguments: argparse.Namespace, settings: Settings) -> int:
         print(json.dumps({"columns": answer.column_names, "rows": rows}))
     elif arguments.csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(answer.column_names)
-        writer.writerows(rows)
+        writer.writerows([sheet_safe(value) for value in row] for row in [answer.column_names, *rows])
     else:
         print_table(answer.column_names, rows)
     return DONE
@@ -98,6 +99,12 @@ def plain(value: Any) -> Any:
     if isinstance(value, (date, datetime)):
         return value.isoformat()
     return value
+
+
+def sheet_safe(value: Any) -> Any:
+    """A value as a sheet may open it: text that would be a formula there is quoted, numbers stay numbers."""
+    is_formula = isinstance(value, str) and value.startswith(FORMULA_STARTS) and not re.fullmatch(r"[+-]?[0-9]+([.][0-9]+)?", value)
+    return f"'{value}" if is_formula else value
 
 
 def print_table(columns: list[str], rows: list[list[Any]]) -> None:
