@@ -48,7 +48,10 @@ class Arrivals:
             delivery: the verified files.
             profiles: what new files look like, by hash (warehouse.staging.batch.column_profile).
         """
-        new = [self._entry(file, INGESTED) | {"column_profile": (profiles or {}).get(file.sha256)} for file in delivery.new]
+        new = [
+            self._entry(file, INGESTED) | {"column_profile": (profiles or {}).get(file.sha256), "message": self._of_same_name(file)}
+            for file in delivery.new
+        ]
         rejected = [self._entry(file, REJECTED) for file in delivery.rejected]
         return [*new, *rejected, *self._unknown(delivery)]
 
@@ -99,6 +102,13 @@ class Arrivals:
             "message": file.error,
             "unknown_columns": ", ".join(header.unknown) or None if header else None,
         }
+
+    def _of_same_name(self, file: VerifiedFile) -> str | None:
+        """A remark if a file of the same name was taken for this date: a mended file, or one that another was meant to be."""
+        earlier = [entry["delivery_seq"] for entry in self.taken.values() if entry["source_file"] == file.file.name]
+        if not earlier:
+            return None
+        return f"a file of this name with other content was taken in delivery {max(earlier)}; rows of this one replace its, key by key"
 
     def _unknown(self, delivery: VerifiedDelivery) -> list[Entry]:
         why = "no source table has this name; the file was ignored"
