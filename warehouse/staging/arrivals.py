@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from warehouse.raw.verify import VerifiedDelivery, VerifiedFile
 from warehouse.staging.batch import Suspicion
-from warehouse.staging.ledger import BLOCKED, COUNTS, DELIVERY_LEDGER, INGESTED, REFUSED, REJECTED, UNKNOWN_FILE
+from warehouse.staging.ledger import BLOCKED, COUNTS, DELIVERY_LEDGER, INGESTED, REFUSED, REJECTED, UNKNOWN_FILE, completed
 
 Entry = dict[str, Any]  # one row of ops.delivery_ledger
 
@@ -26,7 +26,7 @@ class Arrivals:
     """
 
     def __init__(self, ledger: ir.Table, business_date: date, run_id: str, now: datetime) -> None:
-        self.ledger = ledger = _complete(ledger)
+        self.ledger = ledger = completed(ledger)
         self._business_date, self._run_id, self._now = business_date, run_id, now
         here = _rows(ledger.filter(ledger.business_date == business_date))
         is_taken = ledger.status == INGESTED
@@ -46,7 +46,7 @@ class Arrivals:
 
         Args:
             delivery: the verified files.
-            profiles: what new files look like, by hash (warehouse.staging.batch.column_profile).
+            profiles: what new files look like, by hash (warehouse.staging.screening.column_profile).
         """
         new = [
             self._entry(file, INGESTED) | {"column_profile": (profiles or {}).get(file.sha256), "message": self._of_same_name(file)}
@@ -126,12 +126,6 @@ class Arrivals:
             "run_id": self._run_id,
             "warned": 0,
         }
-
-
-def _complete(ledger: ir.Table) -> ir.Table:
-    """The ledger with the columns that it gained since it was last written."""
-    missing = {name: ibis.null(dtype) for name, dtype in DELIVERY_LEDGER.nullable_schema().items() if name not in ledger.columns}
-    return ledger.mutate(**missing).select(*DELIVERY_LEDGER.column_names)
 
 
 def _note(entry: Entry) -> tuple[Any, ...]:

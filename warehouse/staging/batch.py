@@ -13,12 +13,7 @@ from datetime import date
 from statistics import median
 from typing import Any
 
-import ibis.expr.types as ir
-from ibis.backends import BaseBackend
-
-from warehouse.raw.verify import VerifiedFile
 from warehouse.sources import SOURCES
-from warehouse.staging.ledger import INGESTED
 from warehouse.staging.rules import BATCH_RULES, BY_ID
 
 DATES_COMPARED = 20  # newest business dates before the delivery's own that are looked at
@@ -105,24 +100,6 @@ def is_accepted(suspicion: Suspicion, accepted: Collection[tuple[str, str | None
     return (suspicion.rule, suspicion.table) in accepted or (suspicion.rule, None) in accepted
 
 
-def column_profile(con: BaseBackend, file: VerifiedFile) -> str | None:
-    """What a file looks like, as the JSON text that the ledger keeps; one query over the spool.
-
-    Returns:
-        an object with `filled`, the values by column of the file, and `constant`, amounts with one value; None if it was not read.
-    """
-    if file.spooled is None:
-        return None
-    names = [name for name in file.spooled.header.names if name]
-    amounts = [column.name for column in file.file.source.columns if column.kind == "money" and column.required and column.name in names]
-    rows = con.read_parquet(str(file.spooled.path))
-    filled = {f"filled_{name}": (rows[name].strip() != "").sum() for name in names}
-    least, most = ({f"{end}_{name}": getattr(rows[name], end)() for name in amounts} for end in ("min", "max"))
-    (facts,) = rows.agg(**filled, **least, **most).to_pyarrow().to_pylist()
-    constant = [name for name in amounts if facts[f"min_{name}"] and facts[f"min_{name}"] == facts[f"max_{name}"]]
-    return json.dumps({"filled": {name: int(facts[f"filled_{name}"] or 0) for name in names}, "constant": constant})
-
-
 def look(files: Iterable[Mapping[str, Any]], days: int | None = None) -> Look:
     """What entries of the ledger, all of one table, looked like together; days as in Look."""
     rows = quarantined = 0
@@ -141,28 +118,8 @@ def look(files: Iterable[Mapping[str, Any]], days: int | None = None) -> Look:
     return Look(rows, quarantined, offered, filled, frozenset(set.intersection(*constants) if constants else ()), days)
 
 
-def usual_looks(ledger: ir.Table, business_date: date, tables: Collection[str]) -> dict[str, dict[date, Look]]:
-    """What some tables looked like on the business dates before one, by table.
-
-    Args:
-        ledger: ops.delivery_ledger.
-        business_date: of the delivery.
-        tables: names of source tables.
-
-    Returns:
-        by business date one Look, oldest first, of the newest DATES_COMPARED dates with any file.
-    """
-    taken = ledger.filter((ledger.status == INGESTED) & (ledger.business_date < business_date))
-    dates = taken.select("business_date").distinct().order_by(taken.business_date.desc()).limit(DATES_COMPARED)
-    near = taken.semi_join(dates, "business_date").filter(lambda rows: rows.table_name.isin(tuple(tables)))
-    entries = near.select("table_name", "business_date", "rows_in", "quarantined", "column_profile").order_by("business_date").to_pyarrow()
-    by_date: dict[str, dict[date, list[Mapping[str, Any]]]] = {table: {} for table in tables}
-    for entry in entries.to_pylist():
-        by_date[entry["table_name"]].setdefault(entry["business_date"], []).append(entry)
-    return {table: _looks(dates) for table, dates in by_date.items()}
-
-
-def _looks(by_date: Mapping[date, list[Mapping[str, Any]]]) -> dict[date, Look]:
+def looks_by_date(by_date: Mapping[date, list[Mapping[str, Any]]]) -> dict[date, Look]:
+    """A Look for each business date, from the entries of the ledger by date, oldest first."""
     looks: dict[date, Look] = {}
     for day, files in by_date.items():
         looks[day] = look(files, days_since(day, looks))

@@ -81,6 +81,7 @@ def recounted(ledger: ir.Table, files: ir.Table, gained: ir.Table, lost: ir.Tabl
         lost: `counted` of those of them that had been judged before, by what they were.
         warned: warned by file_number, of all files.
     """
+    ledger = completed(ledger)
     numbers = files.select("file_number", of_table="table_name", of_date="business_date", of_file="source_sha256")
     changed = numbers
     for prefix, counts in (("gained", gained), ("lost", lost), ("now", warned)):
@@ -97,6 +98,12 @@ def recounted(ledger: ir.Table, files: ir.Table, gained: ir.Table, lost: ir.Tabl
     )
     values = {name: joined[name] + joined[f"gained_{name}"].fill_null(0) - joined[f"lost_{name}"].fill_null(0) for name in DISPOSITIONS}
     return joined.mutate(**values, warned=joined.now_warned.fill_null(0)).select(*DELIVERY_LEDGER.column_names)
+
+
+def completed(ledger: ir.Table) -> ir.Table:
+    """The ledger with the columns that it gained since it was last written."""
+    missing = {name: ibis.null(dtype) for name, dtype in DELIVERY_LEDGER.nullable_schema().items() if name not in ledger.columns}
+    return ledger.mutate(**missing).select(*DELIVERY_LEDGER.column_names)
 
 
 def unbalanced(ledger: ir.Table) -> ir.Table:

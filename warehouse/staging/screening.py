@@ -1,25 +1,31 @@
-"""A delivery before the rules of warehouse.staging.batch: what its tables look like, what is usual, what an operator accepted."""
+"""A delivery before the rules of warehouse.staging.batch: what its tables look like, what is usual, what an operator accepted.
 
+What a file looks like costs one query over its spool; what is usual, one over the ledger.
+"""
+
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+import ibis.expr.types as ir
 from ibis.backends import BaseBackend
 
-from warehouse.raw.verify import VerifiedDelivery
+from warehouse.raw.verify import VerifiedDelivery, VerifiedFile
 from warehouse.staging.arrivals import Arrivals
 from warehouse.staging.batch import (
+    DATES_COMPARED,
     Look,
     Suspicion,
-    column_profile,
     days_since,
     delivered_suspicions,
     is_accepted,
     judged_suspicions,
     look,
-    usual_looks,
+    looks_by_date,
 )
+from warehouse.staging.ledger import INGESTED
 
 
 @dataclass
@@ -86,6 +92,45 @@ class Screening:
             if is_accepted(suspicion, self.accepted):
                 self.overruled.setdefault(suspicion.table, []).append(suspicion)
         return [suspicion for suspicion in found if not is_accepted(suspicion, self.accepted)]
+
+
+def column_profile(con: BaseBackend, file: VerifiedFile) -> str | None:
+    """What a file looks like, as the JSON text that the ledger keeps; one query over the spool.
+
+    Returns:
+        an object with `filled`, the values by column of the file, and `constant`, amounts with one value; None if it was not read.
+    """
+    if file.spooled is None:
+        return None
+    names = [name for name in file.spooled.header.names if name]
+    amounts = [column.name for column in file.file.source.columns if column.kind == "money" and column.required and column.name in names]
+    rows = con.read_parquet(str(file.spooled.path))
+    filled = {f"filled_{name}": (rows[name].strip() != "").sum() for name in names}
+    least, most = ({f"{end}_{name}": getattr(rows[name], end)() for name in amounts} for end in ("min", "max"))
+    (facts,) = rows.agg(**filled, **least, **most).to_pyarrow().to_pylist()
+    constant = [name for name in amounts if facts[f"min_{name}"] and facts[f"min_{name}"] == facts[f"max_{name}"]]
+    return json.dumps({"filled": {name: int(facts[f"filled_{name}"] or 0) for name in names}, "constant": constant})
+
+
+def usual_looks(ledger: ir.Table, business_date: date, tables: Collection[str]) -> dict[str, dict[date, Look]]:
+    """What some tables looked like on the business dates before one, by table.
+
+    Args:
+        ledger: ops.delivery_ledger.
+        business_date: of the delivery.
+        tables: names of source tables.
+
+    Returns:
+        by business date one Look, oldest first, of the newest DATES_COMPARED dates with any file.
+    """
+    taken = ledger.filter((ledger.status == INGESTED) & (ledger.business_date < business_date))
+    dates = taken.select("business_date").distinct().order_by(taken.business_date.desc()).limit(DATES_COMPARED)
+    near = taken.semi_join(dates, "business_date").filter(lambda rows: rows.table_name.isin(tuple(tables)))
+    entries = near.select("table_name", "business_date", "rows_in", "quarantined", "column_profile").order_by("business_date").to_pyarrow()
+    by_date: dict[str, dict[date, list[Mapping[str, Any]]]] = {table: {} for table in tables}
+    for entry in entries.to_pylist():
+        by_date[entry["table_name"]].setdefault(entry["business_date"], []).append(entry)
+    return {table: looks_by_date(dates) for table, dates in by_date.items()}
 
 
 def _by_table(entries: Collection[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
