@@ -84,7 +84,8 @@ class Arrivals:
         """A ledger that says of this delivery's files, by table, why they were taken in spite of a rule of deliveries."""
         remark = ibis.cases(*((ledger.table_name == table, text) for table, text in remarks.items()))
         is_new = (ledger.delivery_seq == self.delivery_seq) & (ledger.status == INGESTED)
-        return ledger.mutate(message=ibis.ifelse(is_new & remark.notnull(), remark, ledger.message))
+        message = ibis.coalesce(ledger.message + "; " + remark, remark)
+        return ledger.mutate(message=ibis.ifelse(is_new & remark.notnull(), message, ledger.message))
 
     def with_entries(self, entries: list[Entry]) -> ir.Table:
         """The ledger with further entries."""
