@@ -95,7 +95,8 @@ def _time(text: ir.StringValue, form: str) -> tuple[ir.BooleanValue, ir.StringVa
 
 def _pattern(form: str) -> tuple[str, dict[str, int]]:
     """The regular expression of a form of dates, and the group of its year, month and day by their letters."""
-    parts, groups = [], {}
+    parts: list[str] = []
+    groups: dict[str, int] = {}
     for part in date_tokens(form):
         if part in DIGITS:
             groups[part[0]] = len(groups) + 1

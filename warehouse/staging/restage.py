@@ -15,6 +15,7 @@ from warehouse.sources import SOURCES, SourceTable
 from warehouse.sources.installments import INSTALLMENTS
 from warehouse.sources.repayments import REPAYMENTS
 from warehouse.staging import scope
+from warehouse.staging.dialect import plainly
 from warehouse.staging.judge import affected, judge, staged
 from warehouse.staging.ledger import DELIVERY_LEDGER, DISPOSITIONS, INGESTED, accepted_files, counted, recounted, unbalanced
 from warehouse.staging.quarantine import QUARANTINE, entries_of, marked, quarantined, with_age
@@ -232,7 +233,7 @@ class _Table:
     def judge(self) -> None:
         """Judge the rows in scope, and note what that changes."""
         raw = self.scratch.name(self.raw(BEGINNING)) if self.touched is None else self._raw_in_scope(self.touched)
-        judged = self.scratch.name(judge(self.source, raw, self, self.stage.terms.time_zone, self.scratch))
+        judged = self.scratch.name(judge(self.source, self._plain(raw), self, self.stage.terms.time_zone, self.scratch))
         accepted = staged(judged, self.source)
         self._count(judged, raw)
         if not self.stage.candidate.has(self.spec.name):
@@ -244,6 +245,11 @@ class _Table:
         self._quarantine(judged, raw)
         if self.source.name in REFERRED:
             self.stage.changed[self.source.name] = cache(partial(self._changed, accepted))
+
+    def _plain(self, raw: ir.Table) -> ir.Table:
+        """Rows of raw with numbers and dates in the plain form, whatever dialect their files were declared in."""
+        declared = raw.filter(raw["dialect"].notnull()).select("dialect").distinct().to_pyarrow()["dialect"].to_pylist()
+        return plainly(raw, self.source, sorted(declared)) if declared else raw
 
     def _touched(self) -> ir.Table | None:
         """The keys to judge again, each from some business date on; None if there are none."""
