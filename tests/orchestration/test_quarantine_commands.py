@@ -1,16 +1,20 @@
 """`lending quarantine`: which rows are shown, how, and what is judged again."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestration.cli import main
+from orchestration.instance import open_instance
 from tests.conftest import arrow
 from warehouse.lake import Lake
 from warehouse.settings import Settings
+from warehouse.sources import SOURCES
 from warehouse.staging.quarantine import QUARANTINE
 
 JULY, AUGUST = date(2024, 7, 1), date(2024, 8, 1)
@@ -126,3 +130,47 @@ def test_nothing_in_quarantine_is_said_and_publishes_nothing(lending: Lending) -
     assert lending("replay")[:2] == (0, "no row in quarantine fits; nothing changed\n")
     code, out, _ = lending("replay", "--json", "--table", "clients")
     assert (code, json.loads(out)) == (0, {"released": {}, "changed": False})
+
+
+@contextmanager
+def mistaken(table: str, column: str, values: tuple[str, ...]) -> Iterator[None]:
+    """A contract as a version of the platform had it that allowed too few values."""
+    (declared,) = (found for source in SOURCES if source.name == table for found in source.columns if found.name == column)
+    right = declared.values
+    object.__setattr__(declared, "values", values)
+    try:
+        yield
+    finally:
+        object.__setattr__(declared, "values", right)
+
+
+@pytest.mark.integration
+def test_e57_replay_merges_rows_once_after_the_contract_was_corrected(lending: Lending, settings: Settings, tmp_path: Path) -> None:
+    delivered = tmp_path / "delivered"
+    delivered.mkdir()
+    (delivered / "regions.csv").write_text("region_id,region_name,region_level\nR1,North,province\nR2,South,province\nR3,,\n")
+    with mistaken("regions", "region_level", ("country",)):
+        assert main(["ingest", str(delivered), "--business-date", "2024-07-01"]) == 0
+    lending("list")
+    assert head(settings) == (1, [])
+    assert lending("replay", "--rule", "bad_date")[1] == "no row in quarantine fits; nothing changed\n"
+
+    code, out, _ = lending("replay", "--business-date", "2024-07-01", "--table", "regions")
+    assert (code, out) == (0, "2 rows left quarantine (2 of regions); 0 still wait, 1 are still rejected\n")
+    assert head(settings) == (2, ["R1", "R2"])
+    for options in ([], ["--everything"]):
+        code, out, _ = lending("replay", *options)
+        assert (code, out) == (0, "nothing changed: 0 still wait, 1 are still rejected\n")
+    assert head(settings) == (2, ["R1", "R2"])
+    with open_instance(settings) as instance:
+        runs = [(run.job_name, run.status.value) for run in instance.get_runs()]
+    assert runs == [("replay", "SUCCESS")] * 3 + [("ingest", "SUCCESS")]
+
+
+def head(settings: Settings) -> tuple[int, list[str]]:
+    """Number of the intake, and the regions that it holds."""
+    with Lake(settings) as lake:
+        intake = lake.intake()
+        assert intake is not None
+        regions = intake.table("staging.regions").order_by("region_id").to_pyarrow()["region_id"].to_pylist()
+        return intake.release.release_id, regions
