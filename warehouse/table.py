@@ -17,7 +17,7 @@ TIMESTAMP = "timestamp('UTC', 6)"
 
 @dataclass(frozen=True)
 class Column:
-    """One column: ibis type name, meaning, whether null is allowed, and the allowed values or range where there is one."""
+    """One column: ibis type name, meaning, whether null is allowed, the allowed values or range, and names that it had before."""
 
     name: str
     dtype: str
@@ -25,6 +25,7 @@ class Column:
     nullable: bool = False
     bounds: tuple[float | None, float | None] | None = None
     values: tuple[str, ...] | None = None
+    renamed_from: tuple[str, ...] = ()
 
     @property
     def ibis_dtype(self) -> dt.DataType:
@@ -40,8 +41,10 @@ class TableSpec:
         name: `layer.table`, which is also the Dagster asset key and the physical name.
         description: one sentence; what a row is and what it is for.
         grain: columns that together are unique and never null.
-        columns: in physical order. The position (from 1) is the Iceberg field id, so new columns go to the end.
+        columns: in physical order. A stored table follows a declaration that gains, moves, renames (Column.renamed_from) or widens
+            columns: Iceberg knows each by a field id of its own, so that older files and releases stay readable.
         partition_by: date column whose values are written, replaced and pruned as whole partitions.
+        retired: names of columns that the declaration once had. Without a name here a column cannot be left out; older releases keep it.
     """
 
     name: str
@@ -49,6 +52,7 @@ class TableSpec:
     grain: tuple[str, ...]
     columns: tuple[Column, ...]
     partition_by: str | None = None
+    retired: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = self.column_names
@@ -56,6 +60,10 @@ class TableSpec:
             raise ValueError(f"{self.name}: layer must be one of {', '.join(LAYERS)}")
         if len(set(names)) != len(names):
             raise ValueError(f"{self.name}: a column is declared twice")
+        former = [*self.retired, *(old for column in self.columns for old in column.renamed_from)]
+        for name in former:
+            if name in names or former.count(name) > 1:
+                raise ValueError(f"{self.name}: {name} is a former name and must not be declared or listed a second time")
         for column in (*self.grain, *filter(None, (self.partition_by,))):
             if column not in names:
                 raise ValueError(f"{self.name}: {column} is in the grain or partition but is no column")

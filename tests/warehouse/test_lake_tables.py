@@ -105,7 +105,7 @@ def test_only_named_partitions_are_replaced(lake: Lake) -> None:
 
 
 def test_day_without_rows_is_cleared(lake: Lake) -> None:
-    # PyIceberg's dynamic overwrite does nothing on 0 rows, so it cannot clear a day
+    # trap 9: PyIceberg's dynamic overwrite does nothing on 0 rows, so it cannot clear a day
     january, february = DAYS
     stage(lake, "first", 1).publish(february)
     candidate = lake.candidate("release", "second")
@@ -183,6 +183,7 @@ def test_dates_need_a_partitioned_table(lake: Lake) -> None:
 
 @pytest.mark.parametrize("spec", [ACCOUNTS, BALANCES, EVERY_TYPE], ids=lambda spec: spec.name)
 def test_empty_table_is_typed(lake: Lake, spec: TableSpec) -> None:
+    # trap 8: the engine cannot read an empty list of files
     candidate = lake.candidate("release", "run")
     assert candidate.write(spec, rows(spec, [])) == 0
     assert all(result.passed for result in candidate.audit(spec))
@@ -243,34 +244,6 @@ def test_empty_table_gains_columns(lake: Lake) -> None:
         assert all(result.passed for result in candidate.audit(spec))
         candidate.publish(DAYS[0])
     assert lake.at().table(ACCOUNTS.name).columns == WIDER.column_names
-
-
-def test_integer_is_widened(lake: Lake) -> None:
-    narrow, wide = (TableSpec("curated.n", "n", ("n",), (Column("n", dtype, "Number."),)) for dtype in ("int32", "int64"))
-    candidate = lake.candidate("release", "run")
-    candidate.write(narrow, rows(narrow, [{"n": 1}]))
-    candidate.write(wide, rows(wide, [{"n": 2**40}]), replace="append")
-    assert candidate.table("curated.n").schema()["n"].is_int64()
-    assert sorted(candidate.table("curated.n").n.to_pyarrow().to_pylist()) == [1, 2**40]
-    with pytest.raises(SchemaMismatch, match=r"curated.n.n: long in the lake, int in the declaration"):
-        candidate.write(narrow, rows(narrow, [{"n": 1}]))
-
-
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        (columns([("account_id", "string", "Key.")]), "dropped value"),
-        (columns([("account_id", "string", "Key."), ("amount", "int64", "x")]), "column 2 is value in the lake and amount"),
-        (columns([("value", "int64", "x"), ("account_id", "string", "Key.")]), "column 1 is account_id in the lake and value"),
-        (columns([("account_id", "string", "Key."), ("value", "date", "x")]), "value: long in the lake, date in the declaration"),
-    ],
-    ids=["dropped", "renamed", "reordered", "retyped"],
-)
-def test_other_changes_of_a_declaration_are_refused(lake: Lake, changed: tuple[Column, ...], message: str) -> None:
-    stage(lake, "first", 1).publish(DAYS[0])
-    spec = TableSpec(ACCOUNTS.name, "Changed.", (changed[0].name,), changed)
-    with pytest.raises(SchemaMismatch, match=message):
-        lake.candidate("release", "second").write(spec, rows(spec, []))
 
 
 def test_ops_tables_are_appended_to(lake: Lake) -> None:

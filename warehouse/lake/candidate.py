@@ -19,7 +19,7 @@ from warehouse.lake.errors import AuditFailed, CandidateClosed, LakeError, Publi
 from warehouse.lake.merge import Merger
 from warehouse.lake.records import INTAKE
 from warehouse.lake.release_log import Release
-from warehouse.lake.writer import write_parquet
+from warehouse.lake.writer import WrittenFiles, write_parquet
 from warehouse.table import TableSpec
 
 if TYPE_CHECKING:
@@ -115,11 +115,11 @@ class Candidate:
         crash_point(crash_at, "before_write", spec.name)
         parent = self.snapshots().get(spec.name)
         days = None if replace is None or replace == "append" else list(replace)
-        files = write_parquet(self._lake.con, spec, data, self._lake.catalog.folder(spec.name) / "data", allowed=days)
+        written = write_parquet(self._lake.con, spec, data, self._lake.catalog.target(spec), allowed=days)
         crash_point(crash_at, "after_data_files", spec.name)
         replaces = branches.nothing if replace == "append" else branches.everything if days is None else branches.partitions(days)
-        self._stage(spec, parent, replaces, files.paths)
-        return files.rows
+        self._stage(spec, parent, replaces, [written])
+        return written.rows
 
     def merge(self, spec: TableSpec, added: ir.Table | pa.Table, removed: ir.Table | pa.Table | None = None) -> int:
         """Stage a change of some rows of a table: the others stay where they are, in files that are not written again.
@@ -147,10 +147,10 @@ class Candidate:
         change = Merger(self._lake.con, self._lake.catalog, self._lake.reader, spec).change(parent, added, removed)
         crash_point(crash_at, "after_data_files", spec.name)
         if parent is None:
-            self._stage(spec, parent, branches.everything, change.paths)
-        elif change.paths or change.doomed or not self._lake.catalog.has_columns(spec, parent):
-            self._stage(spec, parent, branches.files(change.doomed) if change.doomed else branches.nothing, change.paths)
-        return change.rows
+            self._stage(spec, parent, branches.everything, change.written)
+        elif change.added.rows or change.doomed or not self._lake.catalog.has_columns(spec, parent):
+            self._stage(spec, parent, branches.files(change.doomed) if change.doomed else branches.nothing, change.written)
+        return change.added.rows
 
     def audit(self, spec: TableSpec) -> list[AuditResult]:
         """Check a staged table as it would become; publish needs it for every staged table.
@@ -220,8 +220,11 @@ class Candidate:
             branches.drop_branch(self._lake.catalog, table.table_name, table.branch)
         self.row = replace(self.row, status=DROPPED)
 
-    def _stage(self, spec: TableSpec, parent: int | None, replaces: branches.Replaces, added: list[str]) -> None:
+    def _stage(self, spec: TableSpec, parent: int | None, replaces: branches.Replaces, written: Sequence[WrittenFiles]) -> None:
         branch = branches.branch_name(self.kind, self.run_id)
+        for each in written:
+            self._lake.files.add(spec.name, each.schema_id, each.files)
+        added = [path for each in written for path in each.paths]
         snapshot_id = branches.stage_files(self._lake.catalog, spec, branch, parent, replaces, added)
         crash_point(self._lake.settings.crash_at, "after_add_files", spec.name)
         base = self._base_tables().get(spec.name)

@@ -9,17 +9,20 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlparse
 
-from pyiceberg.catalog.sql import SqlCatalog
+import sqlalchemy as sa
+from pyiceberg.catalog.sql import IcebergTables, SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, NoSuchTableError
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
+from sqlalchemy.engine import Engine
 
 from warehouse.lake import records
 from warehouse.lake.durable import DurableFileIO
-from warehouse.lake.schema import evolve, iceberg_schema, iceberg_type, partition_spec
+from warehouse.lake.errors import MovedLake
+from warehouse.lake.schema import evolve, iceberg_schema, is_declared, partition_spec
 from warehouse.settings import Settings
 from warehouse.table import TableSpec
 
@@ -42,17 +45,30 @@ class LockBusy(Exception):
     """Another process holds a lock and the caller did not want to wait."""
 
 
+class Target(NamedTuple):
+    """Where files of a table go: a folder, the Iceberg schema whose columns they have, and its field ids by column."""
+
+    folder: Path
+    schema_id: int
+    field_ids: dict[str, int]
+
+
 class Catalog:
-    """Tables of one lake, with the metadata of each as this process saw it last."""
+    """Tables of one lake, with the metadata of each as this process saw it last.
+
+    Raises:
+        MovedLake: the lake was written in another folder.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._home = settings.home
-        self._lake = settings.lake
+        self.lake = settings.lake.resolve()  # one spelling of each path, through whichever link it was opened
         uri = settings.catalog_uri or f"sqlite:///{settings.home}/catalog.db"
         (self._home / "locks").mkdir(parents=True, exist_ok=True)
         with self.lock("catalog"):
-            self._iceberg = _connect(uri, settings.lake)
+            self._iceberg = _connect(uri, self.lake)
             records.create_tables(self._iceberg.engine)
+        _refuse_moved(self._iceberg.engine, self.lake)
         self.engine = self._iceberg.engine
         self._tables: dict[str, Table] = {}
 
@@ -96,11 +112,23 @@ class Catalog:
 
     def has_columns(self, spec: TableSpec, snapshot_id: int) -> bool:
         """Whether a snapshot has the columns of a declaration, so that nothing of it has to evolve."""
-        held = schema_at(self.holding(spec.name, snapshot_id), snapshot_id)
-        return [(field.name, field.field_type) for field in held.fields] == [(column.name, iceberg_type(column)) for column in spec.columns]
+        return is_declared(schema_at(self.holding(spec.name, snapshot_id), snapshot_id), spec)
+
+    def target(self, spec: TableSpec) -> Target:
+        """Where to write files of a table, which is created or evolved if it is not as declared.
+
+        Raises:
+            SchemaMismatch: the declaration changed in a way that an existing table cannot follow.
+        """
+        table = self._tables.get(spec.name)
+        if table is None or not is_declared(table.schema(), spec):
+            with self.lock(spec.name):
+                table = retried(lambda: self.ensure(spec))
+        schema = table.schema()
+        return Target(self.folder(spec.name) / "data", schema.schema_id, {field.name: field.field_id for field in schema.fields})
 
     def ensure(self, spec: TableSpec) -> Table:
-        """The table of a declaration: created if missing, evolved if the declaration gained columns. Call it under the table's lock.
+        """The table of a declaration: created if missing, evolved if the declaration changed. Call it under the table's lock.
 
         Raises:
             SchemaMismatch: the declaration changed in a way that an existing table cannot follow.
@@ -114,7 +142,7 @@ class Catalog:
 
     def folder(self, name: str) -> Path:
         """Folder of a table's files."""
-        return self._lake.joinpath(*name.split("."))
+        return self.lake.joinpath(*name.split("."))
 
     @contextmanager
     def lock(self, name: str, wait: bool = True) -> Iterator[None]:
@@ -147,6 +175,21 @@ class Catalog:
 
 def _unknown(table: Table, snapshot_ids: Sequence[int]) -> Sequence[int]:
     return [snapshot_id for snapshot_id in snapshot_ids if table.snapshot_by_id(snapshot_id) is None]
+
+
+def _refuse_moved(engine: Engine, lake: Path) -> None:
+    """Iceberg's metadata holds absolute paths: a moved lake has no files, and a copy would go on in the files of its original."""
+    query = sa.select(IcebergTables.metadata_location).where(IcebergTables.catalog_name == NAME).limit(1)
+    with engine.connect() as connection:
+        location = connection.execute(query).scalar()
+    if location is None or urlparse(location).scheme != "file":
+        return
+    written_at = Path(local_path(location)).parents[3]  # lake/layer/table/metadata/file
+    if written_at.resolve() != lake:
+        raise MovedLake(
+            f"the lake at {lake} was written at {written_at}, and its tables hold absolute paths: move it back there, or deliver landing/ "
+            "again to a new home"
+        )
 
 
 def schema_at(table: Table, snapshot_id: int) -> Schema:

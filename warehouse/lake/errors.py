@@ -35,6 +35,36 @@ class SchemaMismatch(LakeError, ValueError):
     """Data or a declaration does not fit the columns of a table."""
 
 
+BUILT_FIX = "compute it again with lending build --force or go back with lending rollback --to N"
+FIXES = {
+    "raw": "deliver the files of landing/ again to a new home",
+    "staging": "judge all deliveries again with lending quarantine replay --everything",
+    "curated": BUILT_FIX,
+    "marts": BUILT_FIX,
+    "features": BUILT_FIX,
+}
+
+
+class DamagedFile(LakeError):
+    """A data file is missing or is not what was written; no row of it was read.
+
+    Attributes:
+        table: layer.table.
+        path: the file.
+    """
+
+    def __init__(self, table: str, path: str, damage: str) -> None:
+        fix = FIXES.get(table.partition(".")[0])
+        otherwise = f"; if there is none, {fix}" if fix else ""
+        super().__init__(f"{table}: data file {path} is damaged: {damage}. Restore this file from a backup{otherwise}")
+        self.table = table
+        self.path = path
+
+
+class MovedLake(LakeError):
+    """The lake is not where it was written; Iceberg metadata holds absolute paths."""
+
+
 class AuditFailed(LakeError):
     """A staged table broke a rule or was never audited; nothing was published and its branch is kept.
 

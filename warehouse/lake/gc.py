@@ -4,6 +4,7 @@ PyIceberg expires snapshots but deletes no file. Nothing younger than the grace 
 has files that no snapshot knows yet; and nothing that a kept release, the head of the intake or a live candidate pins.
 """
 
+import os
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -109,7 +110,8 @@ def _clean_table(lake: "Lake", name: str, kept: Kept, report: GcReport) -> None:
     table = lake.catalog.load(name)
     if table is not None:
         report.snapshots_expired += retried(lambda: _expire_snapshots(lake.catalog.reload(name), name, kept))
-        _remove_orphans(lake.catalog.reload(name), lake.catalog.folder(name), kept.since, report)
+        removed = _remove_orphans(lake.catalog.reload(name), lake.catalog.folder(name), kept.since, report)
+        lake.files.forget(removed)
 
 
 def _expire_snapshots(table: Table, name: str, kept: Kept) -> int:
@@ -130,8 +132,9 @@ def _expire_snapshots(table: Table, name: str, kept: Kept) -> int:
     return len(doomed)
 
 
-def _remove_orphans(table: Table, folder: Path, since: datetime, report: GcReport) -> None:
-    needed = set(_needed_files(table))
+def _remove_orphans(table: Table, folder: Path, since: datetime, report: GcReport) -> list[str]:
+    needed = {os.path.realpath(path) for path in _needed_files(table)}
+    removed = []
     for path in sorted(folder.rglob("*"), reverse=True):  # files before the folders that hold them
         status = path.stat()
         if status.st_mtime >= since.timestamp() or str(path) in needed:
@@ -140,8 +143,10 @@ def _remove_orphans(table: Table, folder: Path, since: datetime, report: GcRepor
             report.files_removed += 1
             report.bytes_freed += status.st_size
             path.unlink()
+            removed.append(str(path))
         elif not any(path.iterdir()) and path.parent != folder:
             path.rmdir()
+    return removed
 
 
 def _needed_files(table: Table) -> Iterator[str]:

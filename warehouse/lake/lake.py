@@ -10,7 +10,6 @@ from functools import partial
 from types import TracebackType
 from typing import Literal
 
-import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
@@ -22,6 +21,7 @@ from warehouse.lake.candidate_log import PUBLISHED, CandidateLog, CandidateRow, 
 from warehouse.lake.catalog import Catalog, LockBusy
 from warehouse.lake.crash import crash_point
 from warehouse.lake.errors import LakeError, NoRelease, UnknownTable
+from warehouse.lake.files import FileLog
 from warehouse.lake.reader import Pinned, Reader
 from warehouse.lake.records import INTAKE, RELEASE
 from warehouse.lake.release_log import Release, ReleaseLog
@@ -42,7 +42,8 @@ class Lake:
         self.settings = settings
         self.con = connect(settings)
         self.catalog = Catalog(settings)
-        self.reader = Reader(self.con, self.catalog)
+        self.files = FileLog(self.catalog.engine, self.catalog.lake)
+        self.reader = Reader(self.con, self.catalog, self.files)
         self.log = ReleaseLog(self.catalog.engine)
         self.candidates = CandidateLog(self.catalog.engine)
         for channel in (INTAKE, RELEASE):
@@ -128,9 +129,10 @@ class Lake:
         """
         if spec.layer != "ops" or belongs(INTAKE, spec.name):
             raise LakeError(f"{spec.name} cannot be appended to directly: write it in a candidate and publish that")
-        files = write_parquet(self.con, spec, data, self.catalog.folder(spec.name) / "data")
-        branches.append_to_main(self.catalog, spec, files.paths)
-        return files.rows
+        written = write_parquet(self.con, spec, data, self.catalog.target(spec))
+        self.files.add(spec.name, written.schema_id, written.files)
+        branches.append_to_main(self.catalog, spec, written.paths)
+        return written.rows
 
     def ops(self, spec: TableSpec) -> ir.Table:
         """The newest state of a table that `append` writes; typed and empty if nothing was written yet."""
@@ -138,9 +140,7 @@ class Lake:
         snapshot = table.current_snapshot() if table else None
         if snapshot is None:
             return self.reader.empty(spec)
-        held = self.reader.table(spec.name, snapshot.snapshot_id)
-        missing = {name: ibis.null(dtype.copy(nullable=True)) for name, dtype in spec.ibis_schema().items() if name not in held.columns}
-        return held.mutate(**missing).select(*spec.column_names)
+        return self.reader.as_declared(spec, snapshot.snapshot_id)
 
     def ops_names(self) -> list[str]:
         """Tables of the ops layer that exist."""

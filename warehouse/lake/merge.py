@@ -6,21 +6,19 @@ own, and where small files have gathered, they become one on the way (tiers.py).
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends import BaseBackend
-from pyiceberg.table import Table
 
 from warehouse.lake.catalog import Catalog
 from warehouse.lake.errors import SchemaMismatch
 from warehouse.lake.plan import day_number
 from warehouse.lake.reader import Reader
 from warehouse.lake.tiers import StoredFile, crowded
-from warehouse.lake.writer import write_parquet
+from warehouse.lake.writer import WrittenFiles, write_parquet
 from warehouse.table import TableSpec
 
 FILE = "__file"  # column with the path of the file that holds a row
@@ -28,11 +26,16 @@ FILE = "__file"  # column with the path of the file that holds a row
 
 @dataclass(frozen=True)
 class Change:
-    """New files of a merge, the files of the parent that they stand for, and the number of rows that are added."""
+    """What a merge wrote: added rows, rows of other files that stay, and the files of the parent that these stand for."""
 
-    paths: list[str] = field(default_factory=list)
+    added: WrittenFiles
+    kept: WrittenFiles | None = None
     doomed: frozenset[str] = frozenset()
-    rows: int = 0
+
+    @property
+    def written(self) -> list[WrittenFiles]:
+        """All that was written."""
+        return [self.added] + ([self.kept] if self.kept else [])
 
 
 @dataclass(frozen=True)
@@ -55,24 +58,16 @@ class Merger:
         Raises:
             SchemaMismatch: columns or types do not fit.
         """
-        written = write_parquet(self.con, self.spec, added, self._folder)
+        written = write_parquet(self.con, self.spec, added, self.catalog.target(self.spec))
         if parent is None:
-            return Change(written.paths, rows=written.rows)
+            return Change(written)
         files = self.reader.stored(self.spec.name, parent)
         with self._keys(removed) as keys:
             hit = self._hit(files, keys) if keys is not None else set()
-            if not hit and not written.paths:
-                return Change()
+            if not hit and not written.files:
+                return Change(written)
             old = hit | crowded(file for file in files if file.path not in hit)
-            return Change(written.paths + self._rewrite(old, keys), frozenset(old), written.rows)
-
-    @property
-    def _folder(self) -> Path:
-        return self.catalog.folder(self.spec.name) / "data"
-
-    def _table(self) -> Table:
-        with self.catalog.lock(self.spec.name):
-            return self.catalog.ensure(self.spec)
+            return Change(written, self._rewrite(old, keys), frozenset(old))
 
     @contextmanager
     def _keys(self, removed: ir.Table | pa.Table | None) -> Iterator[ir.Table | None]:
@@ -100,13 +95,13 @@ class Merger:
             files = [file for file in files if file.partition in days]
         if not files:
             return set()
-        with self.reader.rows(self._table(), [file.path for file in files], FILE) as held:
+        with self.reader.rows(self.spec, [file.path for file in files], FILE) as held:
             return set(held.semi_join(keys, list(self.spec.grain)).select(FILE).distinct()[FILE].to_pyarrow().to_pylist())
 
-    def _rewrite(self, old: set[str], keys: ir.Table | None) -> list[str]:
+    def _rewrite(self, old: set[str], keys: ir.Table | None) -> WrittenFiles | None:
         """Write what stays of files, by partition."""
         if not old:
-            return []
-        with self.reader.rows(self._table(), sorted(old)) as held:
+            return None
+        with self.reader.rows(self.spec, sorted(old)) as held:
             kept = held if keys is None else held.anti_join(keys, list(self.spec.grain))
-            return write_parquet(self.con, self.spec, kept, self._folder).paths
+            return write_parquet(self.con, self.spec, kept, self.catalog.target(self.spec))

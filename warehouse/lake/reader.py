@@ -11,30 +11,35 @@ from functools import lru_cache
 from typing import Any
 
 import ibis
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import sqlglot
 from ibis.backends import BaseBackend
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
-from pyiceberg.types import DecimalType
+from pyiceberg.types import DecimalType, IcebergType
 
 from warehouse.lake.catalog import Catalog, schema_at
 from warehouse.lake.errors import UnknownTable
+from warehouse.lake.files import FileLog
 from warehouse.lake.plan import day_of, difference, partition_files, stored_files
 from warehouse.lake.release_log import Release
-from warehouse.lake.schema import TYPES
+from warehouse.lake.schema import TYPES, stored_names
 from warehouse.lake.tiers import StoredFile
 from warehouse.table import TableSpec
 
+EMPTY = "empty"
 MAX_PLANS = 256  # file lists of snapshots that a process remembers
 
 
 class Reader:
     """Tables of pinned snapshots on one engine connection."""
 
-    def __init__(self, con: BaseBackend, catalog: Catalog) -> None:
+    def __init__(self, con: BaseBackend, catalog: Catalog, log: FileLog) -> None:
         self._con = con
         self._catalog = catalog
+        self._log = log
+        self._parts: dict[str, list[str]] = {}  # views that a view is made of
         self._tables: dict[tuple[str, int, date | None], ir.Table] = {}
         self.stored = lru_cache(MAX_PLANS)(self._plan)
 
@@ -54,6 +59,13 @@ class Reader:
             self._tables[key] = self._open(name, snapshot_id, since)
         return self._tables[key]
 
+    def as_declared(self, spec: TableSpec, snapshot_id: int) -> ir.Table:
+        """The table as of a snapshot with the columns of its declaration, which may have changed since."""
+        held = self.table(spec.name, snapshot_id)
+        stored = stored_names(schema_at(self._catalog.holding(spec.name, snapshot_id), snapshot_id), spec)
+        types = spec.nullable_schema()
+        return held.select(**{name: (held[stored[name]] if name in stored else ibis.null()).cast(types[name]) for name in types})
+
     def files(self, name: str, snapshot_id: int) -> list[str]:
         """Paths of the Parquet files of a snapshot; none for an empty table.
 
@@ -61,6 +73,14 @@ class Reader:
             LakeError: a foreign writer left delete files, which a plain read of the data files would ignore.
         """
         return sorted(file.path for file in self.stored(name, snapshot_id))
+
+    def check(self, name: str, paths: Sequence[str]) -> None:
+        """Make sure that data files are as they were written.
+
+        Raises:
+            DamagedFile: one is missing or has other bytes.
+        """
+        self._log.check(name, paths)
 
     def changed_rows(self, name: str, old_id: int, new_id: int) -> tuple[ir.Table, ir.Table]:
         """The rows that only one of two snapshots of a table holds: those that are gone, and those that have come.
@@ -123,22 +143,23 @@ class Reader:
         try:
             yield rows
         finally:
-            (self._con.drop_view if paths else self._con.drop_table)(rows.op().name)
+            self._drop(rows)
 
     @contextmanager
-    def rows(self, table: Table, paths: list[str], file_column: str | None = None) -> Iterator[ir.Table]:
-        """Rows of some data files of a table, with the columns that it has now, while they are needed.
+    def rows(self, spec: TableSpec, paths: list[str], file_column: str | None = None) -> Iterator[ir.Table]:
+        """Rows of some data files of a table, with its declared columns, while they are needed.
 
         Args:
-            table: with its newest metadata.
+            spec: declaration, which the stored table follows.
             paths: at least one.
             file_column: name of a column to add that holds the path of the row's file.
         """
-        rows = self._view(table, table.schema(), paths, {"filename": file_column} if file_column else {})
+        table = self._catalog.reload(spec.name)
+        rows = self._view(table, table.schema(), paths, file_column)
         try:
             yield rows
         finally:
-            self._con.drop_view(rows.op().name)
+            self._drop(rows)
 
     def empty(self, spec: TableSpec) -> ir.Table:
         """A typed table without rows, for one that was never written."""
@@ -157,16 +178,41 @@ class Reader:
         schema = schema_at(table, snapshot_id)
         if not paths:  # the engine cannot read an empty list of files
             return self._empty(ibis.Schema.from_pyarrow(schema.as_arrow()))
-        return self._view(table, schema, paths, {})
+        return self._view(table, schema, paths)
 
-    def _view(self, table: Table, schema: Schema, paths: list[str], options: dict[str, Any]) -> ir.Table:
-        name = ibis.util.gen_name("_".join(table.name()))
-        by_id = {"schema": _by_field_id(schema)} if len(table.schemas()) > 1 else {}
+    def _view(self, table: Table, schema: Schema, paths: list[str], file_column: str | None = None) -> ir.Table:
+        """Files as one table. Those that have other columns than it are brought to them by field id; names and types may differ."""
+        name = ".".join(table.name())
+        written = self._log.check(name, paths)
+        if all(_has_columns(table, schema_id, schema) for schema_id in written.values()):
+            return self._parquet(name, paths, file_column)
+        parts = []
+        for schema_id in sorted(set(written.values()), key=str):
+            here = [path for path in paths if written[path] == schema_id]
+            if schema_id is None:
+                parts.append(self._parquet(name, here, file_column, schema=_by_field_id(schema)))
+            else:
+                parts.append(_as(schema, self._parquet(name, here, file_column), table.schemas()[schema_id], file_column))
+        view = ibis.util.gen_name(name.replace(".", "_"))
+        self._parts[view] = [root.name for part in parts for root in part.op().find(ops.DatabaseTable)]
+        return self._con.create_view(view, ibis.union(parts[0], *parts[1:]) if len(parts) > 1 else parts[0])
+
+    def _parquet(self, name: str, paths: list[str], file_column: str | None, **options: Any) -> ir.Table:
+        if file_column is not None:
+            options["filename"] = file_column
         # Folder names are not columns here, and a home folder such as /data/env=prod must not become one.
-        return self._con.read_parquet(paths, table_name=name, hive_partitioning=False, **by_id, **options)
+        return self._con.read_parquet(paths, table_name=ibis.util.gen_name(name.replace(".", "_")), hive_partitioning=False, **options)
+
+    def _drop(self, rows: ir.Table) -> None:
+        name = rows.op().name
+        if name.startswith(f"ibis_{EMPTY}_"):
+            self._con.drop_table(name)
+            return
+        for view in [name, *self._parts.pop(name, [])]:
+            self._con.drop_view(view)
 
     def _empty(self, schema: ibis.Schema) -> ir.Table:
-        return self._con.create_table(ibis.util.gen_name("empty"), schema=schema, temp=True)
+        return self._con.create_table(ibis.util.gen_name(EMPTY), schema=schema, temp=True)
 
 
 class Pinned:
@@ -198,8 +244,11 @@ class Pinned:
 
         Raises:
             UnknownTable: the release does not hold it.
+            DamagedFile: a file is not as it was written.
         """
-        return self._reader.files(name, self._snapshot(name))
+        paths = self._reader.files(name, self._snapshot(name))
+        self._reader.check(name, paths)
+        return paths
 
     def _snapshot(self, name: str) -> int:
         if name not in self.release.tables:
@@ -207,8 +256,32 @@ class Pinned:
         return self.release.tables[name]
 
 
+def _has_columns(table: Table, schema_id: int | None, wanted: Schema) -> bool:
+    """Whether a file has the wanted columns under their names, in their types and order."""
+    if schema_id is None:
+        return len(table.schemas()) == 1
+    return _shape(table.schemas()[schema_id]) == _shape(wanted)
+
+
+def _shape(schema: Schema) -> list[tuple[int, str, IcebergType]]:
+    return [(field.field_id, field.name, field.field_type) for field in schema.fields]
+
+
+def _as(wanted: Schema, rows: ir.Table, schema: Schema, file_column: str | None) -> ir.Table:
+    """Rows of files of one schema with the columns of another."""
+    names = {field.field_id: field.name for field in schema.fields}
+    types = ibis.Schema.from_pyarrow(wanted.as_arrow())
+    columns = {}
+    for field in wanted.fields:
+        held = rows[names[field.field_id]] if field.field_id in names else ibis.null()
+        columns[field.name] = held.cast(types[field.name])
+    if file_column is not None:
+        columns[file_column] = rows[file_column]
+    return rows.select(**columns)
+
+
 def _by_field_id(schema: Schema) -> sqlglot.exp.Expr:
-    """The read schema of a table that changed its columns: files are matched by field id, since names and types may differ."""
+    """The read schema for files of which nothing is recorded, in a table that changed its columns."""
     sql_types = {iceberg: sql for _, iceberg, sql in TYPES}
     columns = []
     for field in schema.fields:

@@ -1,4 +1,4 @@
-"""Tables of the release log and of the candidates, in the catalog's database beside Iceberg's own."""
+"""Tables of the release log, of the candidates and of the data files, in the catalog's database beside Iceberg's own."""
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
@@ -42,6 +42,17 @@ staged = sa.Table(
     sa.Column("base_snapshot_id", sa.BigInteger, nullable=True),
     sa.Column("audit", sa.JSON(none_as_null=True), nullable=True),
     sa.Column("is_audit_recorded", sa.Boolean, nullable=False),
+)
+file = sa.Table(
+    "lending_file",
+    metadata,
+    sa.Column("path", sa.String(1024), primary_key=True),  # below the folder of the lake
+    sa.Column("table_name", sa.String(255), nullable=False),
+    sa.Column("schema_id", sa.Integer, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("modified_ns", sa.BigInteger, nullable=False),
+    sa.Column("hashed_at", sa.DateTime, nullable=False),
 )
 audits = sa.Index("lending_candidate_table_snapshot", staged.c.table_name, staged.c.snapshot_id)
 

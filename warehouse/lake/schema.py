@@ -1,13 +1,18 @@
 """TableSpec to Iceberg: types, schema, partition, and which changes of a declaration an existing table follows.
 
-Field ids are positions (from 1), so columns are only ever added at the end. Every Iceberg field is optional: the engine writes
-optional Parquet columns and a required one could not be added later; that a column is never null is held by the audits.
+A column is known by its Iceberg field id, in the schema of each snapshot and in each Parquet file, so that names, types and order may
+change while older files and snapshots stay readable. Every Iceberg field is optional: the engine writes optional Parquet columns and a
+required one could not be added later; that a column is never null is held by the audits, which read all rows when a rule is new.
 """
+
+from collections.abc import Mapping
+from itertools import pairwise
 
 import ibis.expr.datatypes as dt
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
+from pyiceberg.table.update.schema import UpdateSchema
 from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import (
     BooleanType,
@@ -69,7 +74,7 @@ def _types(column: Column) -> tuple[IcebergType, str]:
 
 
 def iceberg_schema(spec: TableSpec) -> Schema:
-    """The Iceberg schema of a declaration, with the column descriptions as docs."""
+    """The Iceberg schema of a new table, with the column descriptions as docs."""
     fields = (
         NestedField(field_id, column.name, iceberg_type(column), required=False, doc=column.description)
         for field_id, column in enumerate(spec.columns, start=1)
@@ -85,32 +90,83 @@ def partition_spec(spec: TableSpec) -> PartitionSpec:
     return PartitionSpec(PartitionField(source, PARTITION_FIELD_ID, IdentityTransform(), spec.partition_by))
 
 
+def is_declared(schema: Schema, spec: TableSpec) -> bool:
+    """Whether a stored schema has the columns of a declaration: names, types, order."""
+    return [(field.name, field.field_type) for field in schema.fields] == [(column.name, iceberg_type(column)) for column in spec.columns]
+
+
 def evolve(table: Table, spec: TableSpec) -> None:
-    """Bring an existing table to a declaration that gained columns at its end or widened an integer or a float.
+    """Bring an existing table to its declaration: add, rename, widen, drop and move columns.
 
     Raises:
-        SchemaMismatch: any other difference; the message names the columns.
+        SchemaMismatch: a change that would lose values or change their meaning; the message names the columns.
     """
-    held, wanted = table.schema().fields, iceberg_schema(spec).fields
-    _refuse_other_changes(spec, held, wanted)
-    widened = [(new.name, new.field_type) for old, new in zip(held, wanted, strict=False) if old.field_type != new.field_type]
-    added = wanted[len(held) :]
-    if not widened and not added:
+    if is_declared(table.schema(), spec):
         return
+    stored = stored_names(table.schema(), spec)
+    _refuse_losses(table, spec, stored)
     with table.update_schema() as update:
-        for name, field_type in widened:
-            update.update_column(name, field_type=field_type)
-        for field in added:
-            update.add_column(field.name, field.field_type, doc=field.doc)
+        for column in spec.columns:
+            _follow(update, table.schema(), column, stored.get(column.name))
+        for name in _left_out(table.schema(), stored):
+            update.delete_column(name)
+    if table.schema().column_names != list(spec.column_names):
+        with table.update_schema() as update:
+            update.move_first(spec.column_names[0])
+            for before, name in pairwise(spec.column_names):
+                update.move_after(name, before)
 
 
-def _refuse_other_changes(spec: TableSpec, held: tuple[NestedField, ...], wanted: tuple[NestedField, ...]) -> None:
-    rule = "a table only gains columns at its end, or widens int32 to int64 or float32 to float64; give another change a new table name"
-    if len(wanted) < len(held):
-        missing = ", ".join(field.name for field in held if field.name not in spec.column_names)
-        raise SchemaMismatch(f"{spec.name}: the declaration dropped {missing or 'columns'}; {rule}")
-    for old, new in zip(held, wanted, strict=False):
-        if old.name != new.name:
-            raise SchemaMismatch(f"{spec.name}: column {old.field_id} is {old.name} in the lake and {new.name} in the declaration; {rule}")
-        if old.field_type != new.field_type and (old.field_type, new.field_type) not in WIDER:
-            raise SchemaMismatch(f"{spec.name}.{old.name}: {old.field_type} in the lake, {new.field_type} in the declaration; {rule}")
+def stored_names(schema: Schema, spec: TableSpec) -> dict[str, str]:
+    """The stored name of each declared column, its own or a former one; new columns are left out."""
+    held = set(schema.column_names)
+    names = ((column.name, (column.name, *column.renamed_from)) for column in spec.columns)
+    found = ((name, next((each for each in known if each in held), None)) for name, known in names)
+    return {name: stored for name, stored in found if stored is not None}
+
+
+def _follow(update: UpdateSchema, schema: Schema, column: Column, stored: str | None) -> None:
+    if stored is None:
+        update.add_column(column.name, iceberg_type(column), doc=column.description)
+        return
+    if schema.find_type(stored) != iceberg_type(column):
+        update.update_column(stored, field_type=iceberg_type(column))
+    if stored != column.name:
+        update.rename_column(stored, column.name)
+
+
+def _left_out(schema: Schema, stored: Mapping[str, str]) -> list[str]:
+    return [name for name in schema.column_names if name not in stored.values()]
+
+
+def _refuse_losses(table: Table, spec: TableSpec, stored: Mapping[str, str]) -> None:
+    undeclared = [name for name in _left_out(table.schema(), stored) if name not in spec.retired]
+    if undeclared:
+        raise SchemaMismatch(
+            f"{spec.name}: the lake has {', '.join(undeclared)}, the declaration does not; a column with a new name says so in "
+            "renamed_from, one that is to go is listed in the table's retired"
+        )
+    for column in spec.columns:
+        wanted = iceberg_type(column)
+        held = table.schema().find_type(stored[column.name]) if column.name in stored else wanted
+        if held != wanted and not _is_wider(held, wanted):
+            raise SchemaMismatch(
+                f"{spec.name}.{column.name}: {held} in the lake, {wanted} in the declaration; a type only widens (int to long, "
+                "float to double, a decimal to more digits of its scale), so declare a new column instead"
+            )
+    _refuse_other_partition(table, spec, stored)
+
+
+def _refuse_other_partition(table: Table, spec: TableSpec, stored: Mapping[str, str]) -> None:
+    held = [table.schema().find_column_name(field.source_id) for field in table.spec().fields]
+    if held != ([stored.get(spec.partition_by)] if spec.partition_by else []):
+        raise SchemaMismatch(
+            f"{spec.name}: partitioned by {', '.join(map(str, held)) or 'nothing'} in the lake and by "
+            f"{spec.partition_by or 'nothing'} in the declaration; that cannot change, so give the table a new name"
+        )
+
+
+def _is_wider(held: IcebergType, wanted: IcebergType) -> bool:
+    if isinstance(held, DecimalType) and isinstance(wanted, DecimalType):
+        return held.scale == wanted.scale and held.precision < wanted.precision
+    return (held, wanted) in WIDER

@@ -19,8 +19,10 @@ import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends import BaseBackend
 
+from warehouse.lake.catalog import Target
 from warehouse.lake.durable import sync_files
 from warehouse.lake.errors import SchemaMismatch
+from warehouse.lake.files import WrittenFile, fingerprints
 from warehouse.lake.schema import sql_type
 from warehouse.table import TableSpec
 
@@ -40,22 +42,27 @@ class WrittenFiles:
     """Parquet files of one write.
 
     Attributes:
-        folder: holds these files and nothing else.
-        paths: files with at least one row.
+        files: those with at least one row, each as it is on disk.
         rows: rows in all files.
         partitions: values of the partition column that occur; empty for a table without partitions.
+        schema_id: Iceberg schema whose columns they have.
     """
 
-    folder: Path
-    paths: list[str]
+    files: list[WrittenFile]
     rows: int
     partitions: frozenset[date]
+    schema_id: int
+
+    @property
+    def paths(self) -> list[str]:
+        """Where they are."""
+        return [file.path for file in self.files]
 
 
 def write_parquet(
-    con: BaseBackend, spec: TableSpec, data: ir.Table | pa.Table, folder: Path, allowed: Collection[date] | None = None
+    con: BaseBackend, spec: TableSpec, data: ir.Table | pa.Table, target: Target, allowed: Collection[date] | None = None
 ) -> WrittenFiles:
-    """Write data, cast to the declared types, into a new folder below the table's data folder.
+    """Write data, cast to the declared types, into a new folder below the table's data folder; it is on the disk, and known by its hash.
 
     An expression that ends with order_by keeps its order within each file.
 
@@ -63,7 +70,7 @@ def write_parquet(
         con: engine connection that the expression is bound to.
         spec: declaration of the table.
         data: the rows; same columns as declared, in any order.
-        folder: the table's data folder.
+        target: the table's data folder and field ids.
         allowed: partition values that may occur; None for any.
 
     Raises:
@@ -71,15 +78,18 @@ def write_parquet(
     """
     expression = ibis.memtable(data) if isinstance(data, pa.Table) else data
     check_columns(spec, expression)
-    target = folder / uuid.uuid4().hex
-    target.mkdir(parents=True)
+    folder = target.folder / uuid.uuid4().hex
+    folder.mkdir(parents=True)
     try:
-        written = WrittenFiles(target, *_copy(con, spec, expression, target, allowed))
-        _check_partitions(spec, written, allowed)
+        files = [file for file in _copy(con, spec, expression, target._replace(folder=folder), allowed) if file.rows]
+        days = frozenset(day for file in files for day in _dates(spec, file))
+        _check_partitions(spec, days, allowed)
+        paths = [file.path for file in files]
+        sync_files(paths)
+        return WrittenFiles(fingerprints(paths), sum(file.rows for file in files), days, target.schema_id)
     except Exception:
-        shutil.rmtree(target)
+        shutil.rmtree(folder)
         raise
-    return written
 
 
 def check_columns(spec: TableSpec, data: ir.Table) -> None:
@@ -103,45 +113,37 @@ def check_columns(spec: TableSpec, data: ir.Table) -> None:
         raise SchemaMismatch(f"{spec.name}: convert text before the write: {'; '.join(mixed)}")
 
 
-def _copy(
-    con: BaseBackend, spec: TableSpec, expression: ir.Table, target: Path, allowed: Collection[date] | None
-) -> tuple[list[str], int, frozenset[date]]:
+def _copy(con: BaseBackend, spec: TableSpec, expression: ir.Table, target: Target, allowed: Collection[date] | None) -> list[_File]:
     """Run the COPY that fits: one file, one file of a single date, or files by date."""
-    source = f"write_{target.name}"
-    is_ordered = isinstance(expression.op(), ops.Sort)
+    source = f"write_{target.folder.name}"
     if spec.partition_by is None or (allowed is not None and len(allowed) == 1):
         with _view(con, source, expression):
-            files = _run(con, _copy_text(spec, source, target / FILE_NAME))
-    elif is_ordered:
-        files = _copy_each_date(con, spec, expression, source, target)
-    else:
-        with _view(con, source, expression):
-            files = _run(con, _copy_text(spec, source, target, [f"PARTITION_BY ({_quoted(spec.partition_by)})", *BY_DATE]))
-    kept = [file for file in files if file.rows]
-    sync_files([file.path for file in kept])
-    dates = frozenset(day for file in kept for day in _dates(spec, file))
-    return [file.path for file in kept], sum(file.rows for file in kept), dates
+            return _run(con, _copy_text(spec, source, target, target.folder / FILE_NAME))
+    if isinstance(expression.op(), ops.Sort):
+        return _copy_each_date(con, spec, expression, source, target)
+    with _view(con, source, expression):
+        return _run(con, _copy_text(spec, source, target, target.folder, [f"PARTITION_BY ({_quoted(spec.partition_by)})", *BY_DATE]))
 
 
-def _copy_each_date(con: BaseBackend, spec: TableSpec, expression: ir.Table, source: str, target: Path) -> list[_File]:
+def _copy_each_date(con: BaseBackend, spec: TableSpec, expression: ir.Table, source: str, target: Target) -> list[_File]:
     """One COPY per date of a stored result: the engine's PARTITION_BY does not keep the order of the rows."""
     column = _quoted(str(spec.partition_by))
     con.create_table(source, expression, temp=True)
     try:
         files = []
         for (day,) in con.raw_sql(f"SELECT DISTINCT {column} FROM {_quoted(source)}").fetchall():
-            path = target / f"{spec.partition_by}={day}" / FILE_NAME
+            path = target.folder / f"{spec.partition_by}={day}" / FILE_NAME
             path.parent.mkdir()
             rows = f"WHERE {column} IS NOT DISTINCT FROM {'NULL' if day is None else _text(str(day))} ORDER BY rowid"
-            files += _run(con, _copy_text(spec, source, path, rows=rows))
+            files += _run(con, _copy_text(spec, source, target, path, rows=rows))
         return files
     finally:
         con.drop_table(source)
 
 
-def _copy_text(spec: TableSpec, source: str, path: Path, more: Sequence[str] = (), rows: str = "") -> str:
+def _copy_text(spec: TableSpec, source: str, target: Target, path: Path, more: Sequence[str] = (), rows: str = "") -> str:
     casts = ", ".join(f"CAST({_quoted(column.name)} AS {sql_type(column)}) AS {_quoted(column.name)}" for column in spec.columns)
-    ids = ", ".join(f"{_quoted(name)}: {field_id}" for field_id, name in enumerate(spec.column_names, start=1))
+    ids = ", ".join(f"{_quoted(name)}: {target.field_ids[name]}" for name in spec.column_names)
     options = ["FORMAT parquet", "COMPRESSION zstd", f"FIELD_IDS {{{ids}}}", "RETURN_STATS true", *more]
     return f"COPY (SELECT {casts} FROM {_quoted(source)} {rows}) TO {_text(str(path))} ({', '.join(options)})"
 
@@ -170,8 +172,8 @@ def _dates(spec: TableSpec, file: _File) -> list[date]:
     return [date.fromisoformat(column["min"]), date.fromisoformat(column["max"])]
 
 
-def _check_partitions(spec: TableSpec, written: WrittenFiles, allowed: Collection[date] | None) -> None:
-    other = sorted(written.partitions.difference(allowed)) if allowed is not None else []
+def _check_partitions(spec: TableSpec, days: frozenset[date], allowed: Collection[date] | None) -> None:
+    other = sorted(days.difference(allowed)) if allowed is not None else []
     if other:
         names = ", ".join(map(str, other[:5]))
         raise SchemaMismatch(f"{spec.name}: the data holds {spec.partition_by} {names}, which is not among the dates to replace")
