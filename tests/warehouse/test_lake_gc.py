@@ -3,13 +3,30 @@
 import os
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
-from tests.warehouse.lake_book import ACCOUNTS, ALERT, BALANCES, BOOK, DAYS, SCORES, rows, stage, values_of
-from warehouse.lake import CandidateClosed, Lake, NoRelease
+from tests.warehouse.lake_book import (
+    ACCOUNTS,
+    ALERT,
+    BALANCES,
+    BOOK,
+    DAYS,
+    SCORES,
+    STAGED,
+    ended,
+    processes,
+    rows,
+    settings_of,
+    stage,
+    values_of,
+)
+from warehouse.lake import CandidateClosed, Lake, NoRelease, leases, records
 from warehouse.settings import Settings
 
 NOW = timedelta(0)
@@ -85,6 +102,13 @@ def test_old_releases_go_unless_kept(lake: Lake) -> None:
         assert values_of(fresh.at(2)) == {2}
 
 
+@pytest.mark.parametrize("retain", [None, 3, 4, 9])
+def test_retaining_more_than_there_are_keeps_all(lake: Lake, retain: int | None) -> None:
+    for value in (1, 2, 3):
+        stage(lake, f"run-{value}", value).publish(DAYS[0])
+    assert lake.gc(grace=NOW, retain=retain).releases_expired == []
+
+
 def test_base_of_a_live_candidate_stays(lake: Lake) -> None:
     stage(lake, "first", 1).publish(DAYS[0])
     candidate = stage(lake, "slow", 2, [SCORES])
@@ -95,7 +119,90 @@ def test_base_of_a_live_candidate_stays(lake: Lake) -> None:
     candidate.publish(DAYS[0])
 
 
+def read_slowly(home: Path, release_id: int, signals: Connection) -> None:
+    """Pin a release, say so, and read it only when told to."""
+    with Lake(settings_of(home)) as lake:
+        pinned = lake.at(release_id)
+        signals.send("pinned")
+        signals.recv()
+        signals.send(values_of(pinned))
+        signals.recv()
+
+
+@pytest.fixture
+def reader(lake: Lake) -> Iterator[tuple[ForkServerProcess, Connection]]:
+    """Another process that has pinned release 1 of 3."""
+    for value in (1, 2, 3):
+        stage(lake, f"run-{value}", value).publish(DAYS[0])
+    here, there = processes().Pipe()
+    process = processes().Process(target=read_slowly, args=(lake.settings.home, 1, there))
+    process.start()
+    assert here.poll(60)
+    assert here.recv() == "pinned"
+    yield process, here
+    process.kill()
+    ended(process)
+    here.close()
+
+
+def test_e60_release_that_another_process_reads_stays(lake: Lake, reader: tuple[ForkServerProcess, Connection]) -> None:
+    process, signals = reader
+    assert lake.gc(grace=NOW, retain=1).releases_expired == [2]
+    signals.send("read")
+    assert signals.poll(60)
+    assert signals.recv() == {1}
+    signals.send("done")
+    assert ended(process) == 0
+    assert lake.gc(grace=NOW, retain=1).releases_expired == [1]
+    with pytest.raises(NoRelease):
+        lake.at(1)
+    assert values_of(lake.at()) == {3}
+
+
+def test_e60_killed_reader_keeps_nothing(lake: Lake, reader: tuple[ForkServerProcess, Connection]) -> None:
+    process, _ = reader
+    process.kill()
+    ended(process)
+    assert lake.gc(grace=NOW, retain=1).releases_expired == [1, 2]
+
+
+def test_e60_release_is_safe_for_a_day_after_it_was_the_current_one(lake: Lake) -> None:
+    # a reader on another machine holds no lock here, and may have begun to read a moment before the next release
+    stage(lake, "first", 1).publish(DAYS[0])
+    long_ago = datetime.now(UTC).replace(tzinfo=None) - timedelta(days=9)
+    with lake.catalog.engine.begin() as connection:
+        connection.execute(sa.update(records.release).values(created_at=long_ago))
+    stage(lake, "second", 2).publish(DAYS[0])
+    assert lake.gc(retain=1).releases_expired == []
+    with lake.catalog.engine.begin() as connection:
+        connection.execute(sa.update(records.release).values(created_at=long_ago))
+    assert lake.gc(retain=1).releases_expired == [1]
+
+
+def test_e60_intake_that_is_read_stays(lake: Lake) -> None:
+    for number in (1, 2):
+        candidate = lake.candidate("intake", f"run-{number}")
+        candidate.write(STAGED, rows(STAGED, [{"account_id": "a", "value": number}]))
+        candidate.audit(STAGED)
+        candidate.publish(DAYS[0])
+        if number == 1:
+            pinned = lake.intake()
+    lake.gc(grace=NOW)
+    assert pinned.table(STAGED.name).value.to_pyarrow().to_pylist() == [1]
+
+
+def test_servers_let_go_of_releases_after_a_day(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    for value in (1, 2, 3):
+        stage(lake, f"run-{value}", value).publish(DAYS[0])
+    for number in (1, 2):
+        lake.at(number)
+    monkeypatch.setattr(leases, "HELD_SECONDS", -1)
+    lake.at()
+    assert lake.gc(grace=NOW, retain=1).releases_expired == [1, 2]
+
+
 def test_orphan_files_go_when_they_are_old(lake: Lake) -> None:
+    # trap 14: PyIceberg expires snapshots but removes no file
     stage(lake, "first", 1).publish(DAYS[0])
     data = lake.catalog.folder(ACCOUNTS.name) / "data"
     old, young = data / "aborted" / "part-0.parquet", data / "running" / "part-0.parquet"

@@ -61,10 +61,10 @@ class Catalog:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._home = settings.home
         self.lake = settings.lake.resolve()  # one spelling of each path, through whichever link it was opened
         uri = settings.catalog_uri or f"sqlite:///{settings.home}/catalog.db"
-        (self._home / "locks").mkdir(parents=True, exist_ok=True)
+        self.locks = settings.home / "locks"
+        self.locks.mkdir(parents=True, exist_ok=True)
         with self.lock("catalog"):
             self._iceberg = _connect(uri, self.lake)
             records.create_tables(self._iceberg.engine)
@@ -151,7 +151,7 @@ class Catalog:
         Raises:
             LockBusy: it is held and `wait` is false.
         """
-        with (self._home / "locks" / f"{name}.lock").open("w") as file:
+        with (self.locks / f"{name}.lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as busy:

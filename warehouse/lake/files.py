@@ -111,7 +111,12 @@ class FileLog:
         try:
             status = Path(path).stat()
         except FileNotFoundError:
-            raise DamagedFile(name, path, "it is missing") from None
+            why = (
+                "it is missing"
+                if known
+                else "it is missing and nothing is known of it, as if lending gc had removed it: read a newer release"
+            )
+            raise DamagedFile(name, path, why) from None
         if known is None:
             return True  # written by an older version, or by another program
         if status.st_size != known["size"]:

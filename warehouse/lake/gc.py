@@ -1,13 +1,15 @@
 """What the lake may forget: abandoned candidates, releases nobody keeps, their snapshots and the files that no snapshot needs.
 
 PyIceberg expires snapshots but deletes no file. Nothing younger than the grace period is touched, since a run that is writing right now
-has files that no snapshot knows yet; and nothing that a kept release, the head of the intake or a live candidate pins.
+has files that no snapshot knows yet; and nothing that a kept release, the head of the intake or a live candidate pins. A release that
+somebody reads is kept (leases.py), and so is one that was the current one within the grace period, for readers on other machines.
 """
 
 import os
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ from pyiceberg.table.update.snapshot import ExpireSnapshots, ManageSnapshots
 from warehouse.lake.branches import branch_name
 from warehouse.lake.candidate_log import OPEN, CandidateRow
 from warehouse.lake.catalog import local_path, retried
+from warehouse.lake.leases import unread
 from warehouse.lake.records import INTAKE, RELEASE
 from warehouse.lake.release_log import Release
 
@@ -55,7 +58,7 @@ def collect(lake: "Lake", grace: timedelta = GRACE, retain: int | None = None, k
     Args:
         lake: to clean.
         grace: nothing younger is touched; must be longer than the longest run.
-        retain: how many of the newest releases stay readable; None for all.
+        retain: how many of the newest releases stay readable; None for all. Those that somebody reads stay as well.
         keep: releases that stay readable besides, such as those that models were trained on.
 
     Returns:
@@ -87,14 +90,22 @@ def _drop_candidates(lake: "Lake", since: datetime, report: GcReport) -> list[Ca
 def _expire_releases(lake: "Lake", since: datetime, live: list[CandidateRow], retain: int | None, keep: set[int], report: GcReport) -> None:
     bases = {row.base for row in live if row.channel == RELEASE}
     releases = lake.releases()
-    old = releases[:-retain] if retain else []
-    gone = [other.release_id for other in old if other.created_at < since and other.release_id not in keep | bases]
-    lake.log.expire(RELEASE, gone)
-    report.releases_expired = gone
+    report.releases_expired = list(_expired(lake, releases, retain or len(releases), keep | bases, since))
     # An intake is only needed until its tables are part of a release, which pins them itself.
     bases = {row.intake for row in live} | {row.base for row in live if row.channel == INTAKE}
-    intakes = lake.log.releases(INTAKE)[:-1]
-    lake.log.expire(INTAKE, [old.release_id for old in intakes if old.created_at < since and old.release_id not in bases])
+    list(_expired(lake, lake.log.releases(INTAKE), 1, bases, since))
+
+
+def _expired(lake: "Lake", releases: list[Release], retain: int, keep: set[int], since: datetime) -> Iterator[int]:
+    """Expire releases that were superseded before the grace period and that nobody reads; yields their numbers."""
+    for old, successor in pairwise(releases[: max(0, len(releases) - retain + 1)]):
+        # From when it was superseded: until then it was the current one, which somebody may have begun to read at any moment.
+        if successor.created_at >= since or old.release_id in keep:
+            continue
+        with unread(lake.catalog.locks, old.channel, old.release_id) as is_unread:
+            if is_unread:
+                lake.log.expire(old.channel, [old.release_id])
+                yield old.release_id
 
 
 def _pinned(lake: "Lake", live: Iterable[CandidateRow]) -> Iterator[tuple[str, int]]:

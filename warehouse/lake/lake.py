@@ -22,6 +22,7 @@ from warehouse.lake.catalog import Catalog, LockBusy
 from warehouse.lake.crash import crash_point
 from warehouse.lake.errors import LakeError, NoRelease, UnknownTable
 from warehouse.lake.files import FileLog
+from warehouse.lake.leases import Leases
 from warehouse.lake.reader import Pinned, Reader
 from warehouse.lake.records import INTAKE, RELEASE
 from warehouse.lake.release_log import Release, ReleaseLog
@@ -46,6 +47,7 @@ class Lake:
         self.reader = Reader(self.con, self.catalog, self.files)
         self.log = ReleaseLog(self.catalog.engine)
         self.candidates = CandidateLog(self.catalog.engine)
+        self._leases = Leases(self.catalog.locks)
         for channel in (INTAKE, RELEASE):
             self.settle(channel, wait=False)
 
@@ -56,7 +58,8 @@ class Lake:
         self.close()
 
     def close(self) -> None:
-        """Close the connections of engine and catalog."""
+        """Close the connections of engine and catalog, and let gc have what was read."""
+        self._leases.close()
         self.con.disconnect()
         self.catalog.close()
 
@@ -69,7 +72,7 @@ class Lake:
         return self.log.releases(RELEASE)
 
     def at(self, release_id: int | None = None) -> Pinned:
-        """The tables of one release.
+        """The tables of one release, which gc leaves alone until this lake is closed, or for a day.
 
         Args:
             release_id: number of the release; None for the current one.
@@ -77,7 +80,7 @@ class Lake:
         Raises:
             NoRelease: nothing was published yet, or that release does not exist or was expired.
         """
-        release = self.release() if release_id is None else self.log.get(RELEASE, release_id)
+        release = self._held(RELEASE, release_id)
         if release is None:
             known = [str(other.release_id) for other in self.releases()]
             raise NoRelease(f"no release {release_id}; there are {', '.join(known[-5:])}") if release_id and known else NoRelease()
@@ -85,7 +88,7 @@ class Lake:
 
     def intake(self) -> Pinned | None:
         """The head of raw, staging, ops.delivery_ledger and ops.quarantine; None before the first ingest."""
-        head = self.log.head(INTAKE)
+        head = self._held(INTAKE, None)
         return Pinned(self.reader, head) if head else None
 
     def intake_of(self, release: Release | None) -> Release | None:
@@ -221,6 +224,16 @@ class Lake:
         named = [place | {("table_name" if key == "table" else key): value for key, value in row.items()} for row in rows]
         self.append(AUDIT_RESULT, pa.Table.from_pylist(named, schema=AUDIT_RESULT.ibis_schema().to_pyarrow()))
         self.candidates.mark_audits_recorded(channel, run_id, [table.table_name for table in tables])
+
+    def _held(self, channel: str, number: int | None) -> Release | None:
+        """A release that gc leaves alone from now on; None for the current one."""
+        if number is None:
+            head = self.log.head(channel)
+            if head is None:
+                return None
+            number = head.release_id
+        self._leases.hold(channel, number)
+        return self.log.get(channel, number)
 
     def _renewed(self, old: Release) -> Release:
         number = self.at().release.release_id + 1
