@@ -79,7 +79,8 @@ def staged(judged: ir.Table, source: SourceTable) -> ir.Table:
 
     Grain: one row per key and business date.
     """
-    return judged.filter(_.disposition == "accepted").select(*source.staging_spec().column_names)
+    spec = source.staging_spec()
+    return judged.filter(_.disposition == "accepted").select(*spec.column_names).cast(spec.nullable_schema())
 
 
 def _with_file(judged: ir.Table, files: ir.Table) -> ir.Table:

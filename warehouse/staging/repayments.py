@@ -39,7 +39,7 @@ def _paying(rows: ir.Table, context: Context) -> ir.Table:
     found = look_up(named.drop("parent_key"), "paid_contract", context, "contracts", "contract_number", {"contract_start": "start_date"})
     is_orphan = found.parent_key.isnull() & ~found.is_deleted
     names_installment = found.installment_id.notnull()
-    names_contract = found.contract_number.notnull() & ~names_installment
+    names_contract = found.contract_number.notnull()
     amount_is_wrong = (found.repayment_amount < 0) & found.reverses_repayment_id.isnull()
     return found.mutate(
         event_on=found.repayment_date,

@@ -299,10 +299,11 @@ class _Table:
         """Touched repayments, and the reversals that name them: again, since a refused reversal names a reversal."""
         edge = next(edge for edge in EDGES[REPAYMENTS.name] if edge.parent == REPAYMENTS.name)
         for _round in range(2):
-            since = _earliest(touched.from_on)
+            moved = self.scratch.keep(scope.reaching(touched, self.before_all, KEYS[REPAYMENTS.name]))
+            since = _earliest(moved.from_on)
             if since is None:
                 return touched
-            naming = scope.keys_of(scope.naming(self.raw(since), self.source, edge, touched), self.source)
+            naming = scope.keys_of(scope.naming(self.raw(since), self.source, edge, moved), self.source)
             waiting = self._at(scope.waiting(self.stage.entries, self.source, edge, touched.select("key")))
             touched = self.scratch.keep(scope.earliest([touched, naming, *waiting], self.source))
         return touched

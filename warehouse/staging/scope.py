@@ -83,6 +83,16 @@ def changed_keys(before: ir.Table, after: ir.Table, key: str) -> tuple[ir.Table,
     return moved, compared.filter(is_born).select(key=_[key])
 
 
+def reaching(touched: ir.Table, before: ir.Table, key: str) -> ir.Table:
+    """Touched keys with the date from which their versions may count differently: key, from_on.
+
+    It is the beginning where the first held version is among those judged again, since a first version counts for all earlier dates.
+    """
+    first = _first_on(before.semi_join(touched, before[key] == touched.key), key, "first_on")
+    found = touched.left_join(first, touched.key == first[key])
+    return found.select("key", from_on=ibis.ifelse((found.first_on >= found.from_on).fill_null(False), ibis.date(BEGINNING), found.from_on))
+
+
 def _first_on(rows: ir.Table, key: str, name: str) -> ir.Table:
     live = rows.filter(~rows.is_deleted)
     return live.group_by(key).agg(**{name: live.business_date.min()})
