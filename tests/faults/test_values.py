@@ -155,7 +155,7 @@ HIDDEN = {
 }
 E38: Cases = {
     "clients": [(client(text), QUARANTINED, "invisible_character:client_id") for text in HIDDEN.values()],
-    "contracts": [(contract("38a", client_id="C\u200b1"), QUARANTINED, "invisible_character:client_id")],
+    "contracts": [(contract("38a", client_id="C\u200b1"), QUARANTINED, "invisible_character:client_id orphan:client_id")],
 }
 E40: Cases = {
     "clients": [

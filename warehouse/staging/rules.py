@@ -33,7 +33,7 @@ RULES: tuple[Rule, ...] = (
     Rule("bad_number", "reject", "Not a number: an optional sign, digits, optionally a point and digits; deliver it so, such as 1234.50."),
     Rule("bad_integer", "reject", "Not a whole number; deliver digits only, such as 12."),
     Rule("number_too_large", "reject", "More digits than the column can hold; check the unit and deliver the row again."),
-    Rule("bad_date", "reject", "Not a calendar date of the years 1900 to 2199; deliver it as YYYY-MM-DD."),
+    Rule("bad_date", "reject", "Not a calendar date of the years 1901 to 2199; deliver it as YYYY-MM-DD, or empty if there is none."),
     Rule("bad_timestamp", "reject", "Not a time; deliver it as YYYY-MM-DDTHH:MM:SS with an offset such as +07:00 or Z."),
     Rule("bad_flag", "reject", "Not a yes or no; deliver true or false."),
     Rule("value_not_allowed", "reject", "The value is not in the column's list of values; docs/tables.md has the list."),

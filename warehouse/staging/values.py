@@ -15,14 +15,15 @@ import ibis.expr.types as ir
 from warehouse.sources.contract import KINDS, SourceColumn
 from warehouse.staging.rules import broken, marks
 
-DAY = r"(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
-NO_SUCH_DAY = r"-02-3|-(04|06|09|11)-31|^(1900|2100)-02-29|^..([02468][1235679]|[13579][01345789])-02-29"
+YEAR = "(190[1-9]|19[1-9][0-9]|2[01][0-9]{2})"  # systems write 1900-01-01 and 9999-12-31 where they have no date
+DAY = rf"{YEAR}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+NO_SUCH_DAY = r"-02-3|-(04|06|09|11)-31|^2100-02-29|^..([02468][1235679]|[13579][01345789])-02-29"
 MIDNIGHT = r"[T ]00:00(:00([.]0+)?)?"
 CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,9})?)?"
 OFFSET = r"(Z|z|[+-](0[0-9]|1[0-5])(:?[0-5][0-9])?)"
-INVISIBLE = "[\u0001-\u001f\u007f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
+INVISIBLE = "[\u0001-\u001f\u007f-\u00a0\u00ad\u061c\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]"
 PLAIN_DAY = (  # days that the calendar has in every year, so not 29 February
-    "(19|20|21)[0-9]{2}-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
+    f"{YEAR}-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
 )
 PLAIN_TEXT = {  # kind -> texts of which `plain_value` gives what `parse` gives, without a mark
     "money": r"^[0-9]{1,15}([.][0-9]{1,2})?$",
