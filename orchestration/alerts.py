@@ -6,7 +6,7 @@ It is closed by the next success of what failed. A message that nobody took stay
 
 import fcntl
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -187,10 +187,9 @@ class AlertBook:
 
     def _try(self, state: AlertState, channel: str, attempt: int) -> Row:
         alert = state.raised
-        title = f"[lending {self._settings.env}] {alert['kind'].replace('_', ' ')}: {alert['subject']}"
         body = alert["message"] + (" (resolved since)" if state.resolved_at else "")
         try:
-            self._send(self._channels[channel], title, body)
+            self._send(self._channels[channel], _title(self._settings, alert), body)
         except NotSent as error:
             now = datetime.now(UTC)
             wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(attempt - 1, 16))
@@ -207,6 +206,18 @@ class AlertBook:
         with (self._settings.home / "alerts.lock").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def send_unrecorded(settings: Settings, raised: Iterable[Alert], send: Send = send) -> None:
+    """Send alerts that could not be recorded, as on a full disk; they are told again by every run until they can be."""
+    for alert in raised:
+        for address in settings.alert_urls:
+            with suppress(NotSent):
+                send(address, _title(settings, _row(alert)), f"{alert.message} (this alert could not be recorded)")
+
+
+def _title(settings: Settings, raised: Row) -> str:
+    return f"[lending {settings.env}] {raised['kind'].replace('_', ' ')}: {raised['subject']}"
 
 
 def alert_line(state: AlertState) -> str:

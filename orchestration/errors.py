@@ -33,7 +33,7 @@ SENTENCES = (  # what engines say, in any case, and what to do
         r"database is locked",
         "another process holds the database of LENDING_HOME: wait until it ends, then run the command again",
     ),
-    (r"disk i/o error|input/output error", f"the disk reports errors: check it and the folder LENDING_HOME; {AGAIN}"),
+    (r"disk i/o error|input/output error", f"the disk below LENDING_HOME is full or reports errors: look at both; {AGAIN}"),
 )
 
 
@@ -47,6 +47,12 @@ def of_the_machine(error: BaseException) -> str | None:
         if type(cause).__module__.partition(".")[0] in ENGINES and (sentence := _of_engines(str(cause))):
             return sentence
     return None
+
+
+def of_a_recorded_error(text: str) -> str | None:
+    """The same for an error of which only `module.Class: message` is left, as in the log of a run."""
+    name, _, message = text.partition(": ")
+    return _of_engines(message) if name.partition(".")[0] in ENGINES or name.endswith("OSError") else None
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -73,5 +79,5 @@ def _of_files(error: OSError) -> str | None:
 
 def _of_engines(text: str) -> str | None:
     sentence = next((sentence for pattern, sentence in SENTENCES if re.search(pattern, text, re.IGNORECASE)), None)
-    path = re.search(r"[\"']?((?:/|file://)[^\"'\s]+)", text)
+    path = re.search(r"(?:^|[\s\"'`])(?:file://)?(/[^/\s\"'`][^\s\"'`]*/[^\s\"'`:]+)", text)
     return f"{path[1]}: {sentence}" if sentence and path else sentence

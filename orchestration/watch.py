@@ -15,8 +15,9 @@ from typing import Any
 import dagster as dg
 from dagster import DagsterEvent, EventLogEntry
 
-from orchestration.alerts import ALERT, Alert, AlertBook, alert_line
+from orchestration.alerts import ALERT, Alert, AlertBook, alert_line, send_unrecorded
 from orchestration.checks import CONTRACT, key
+from orchestration.errors import of_a_recorded_error
 from orchestration.intake_alerts import intake_alerts, orphans_scope
 from orchestration.resources import Platform
 from warehouse.lake.audit import AUDIT_RESULT
@@ -37,24 +38,31 @@ class Findings:
     at: datetime
     raised: list[Alert] = field(default_factory=list)
     resolved: set[str] = field(default_factory=set)
+    is_recorded: bool = False
 
 
 def watch(instance: dg.DagsterInstance, platform: Platform, run_id: str) -> None:
     """Raise, resolve and send what a run that ended calls for; never fails, since the run's own outcome matters more."""
+    findings = None
     try:
         findings = look_at(instance, platform, run_id)
-        if findings is None:
-            return
-        book = AlertBook(platform.lake, platform.settings)
-        if not findings.raised and not book.open() and not book.unsent():
-            return
-        before = _facts(book)
-        book.record(findings.raised, findings.resolved, findings.at)
-        book.dispatch()
-        if before != _facts(book):
-            show(instance, book)
+        if findings is not None:
+            _tell(instance, AlertBook(platform.lake, platform.settings), findings)
     except Exception as error:  # noqa: BLE001  # whatever it is, the run is over; its own error must be what the caller sees
-        logger.warning("alerts of run %s could not be recorded (%s); the next run tries again", run_id, type(error).__name__)
+        logger.warning("alerts of run %s could not be recorded (%s)", run_id, type(error).__name__)
+        if findings is not None and not findings.is_recorded:  # a full disk is told, though nothing can be written
+            send_unrecorded(platform.settings, findings.raised)
+
+
+def _tell(instance: dg.DagsterInstance, book: AlertBook, findings: Findings) -> None:
+    if not findings.raised and not book.told():
+        return
+    before = _facts(book)
+    book.record(findings.raised, findings.resolved, findings.at)
+    findings.is_recorded = True
+    book.dispatch()
+    if before != _facts(book):
+        show(instance, book)
 
 
 def show(instance: dg.DagsterInstance, book: AlertBook) -> None:
@@ -196,8 +204,8 @@ def _cause(error: Any) -> tuple[str, str]:
         return "unknown error", ""
     text = str(error.message).strip()
     module = text.partition(":")[0].partition(".")[0]
-    is_ours = module in PACKAGES and ":" in text
-    return str(error.cls_name), text.partition(": ")[2] if is_ours else text if ABOUT_FILES.match(text) else ""
+    told = text.partition(": ")[2] if module in PACKAGES else of_a_recorded_error(text) or (text if ABOUT_FILES.match(text) else "")
+    return str(error.cls_name), told
 
 
 def _event(entry: EventLogEntry) -> DagsterEvent:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import duckdb
 import pyarrow as pa
 import pytest
 
@@ -100,7 +101,7 @@ def runner(settings: Settings, hook: Webhook, world: World) -> Iterator[Runner]:
 
 def run(runner: Runner, job: str = "build") -> bool:
     """Whether a job succeeds."""
-    with suppress(dg.DagsterError, dg.Failure, AuditFailed, ValueError, OSError):
+    with suppress(dg.DagsterError, dg.Failure, AuditFailed, ValueError, OSError, duckdb.Error):
         runner.run(job)
     (newest,) = runner.instance.get_runs(limit=1)
     return newest.is_success
@@ -236,6 +237,21 @@ def test_a_failed_check_and_a_failed_step_are_told_without_what_libraries_quote(
     world.error = None
     assert run(runner, "materialize")
     assert status_facts(runner.settings)["open_alerts"] == []
+
+
+def test_e43_what_cannot_be_recorded_is_told_all_the_same(runner: Runner, hook: Webhook, world: World) -> None:
+    (runner.settings.home / "alerts.lock").mkdir()  # as on a disk that takes no new file
+    world.amounts = [-1]
+    assert not run(runner)
+    (told,) = hook.received
+    assert told["title"] == "[lending local] audit failed: marts.small"
+    assert told["message"].endswith("(this alert could not be recorded)")
+
+
+def test_errors_of_the_machine_are_told_as_sentences(runner: Runner, hook: Webhook, world: World) -> None:
+    world.error = duckdb.IOException("Could not write file '/home/lake/a/b.parquet': No space left on device")
+    assert not run(runner, "materialize")
+    assert hook.received[0]["message"].startswith("/home/lake/a/b.parquet: the disk is full: free some space")
 
 
 class NoRoom(OSError):
