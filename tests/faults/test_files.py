@@ -147,7 +147,7 @@ def test_e04_a_byte_order_mark_is_no_part_of_a_name(odd: Taken) -> None:
     assert odd.of("regions.csv").unknown_columns is None
 
 
-def test_e05_other_encodings_are_rejected_with_the_line_unless_declared(bad: Taken, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_e05_other_encodings_are_rejected_with_the_line(bad: Taken) -> None:
     assert bad.of("products.csv").message.startswith("line 2: byte 0xea is not utf-8; deliver the file as UTF-8 or declare its encoding")
 
 

@@ -16,6 +16,8 @@ from warehouse.sources import SourceTable
 from warehouse.sources.contract import plain_name
 from warehouse.sources.dialect import Dialect
 
+TEXTS = {str, type(None)}
+
 
 class _Unusable(ValueError):
     """A line that is no flat object; the text is the rule that it broke."""
@@ -30,7 +32,8 @@ class JsonlFile:
 
     def __init__(self, path: Path, source: SourceTable, dialect: Dialect) -> None:
         self._path, self._source, self._dialect = path, source, dialect
-        self._titles: dict[str, str | None] = {}  # delivered name -> the contract's
+        self._titles: dict[str, None] = {}
+        self._shapes: dict[tuple[str, ...], _Shape] = {}
         self._declared = {plain_name(name): column.name for column in source.all_columns for name in (column.name, *column.aliases)}
         self.header = Header((), (), source.version_of(()))
 
@@ -49,67 +52,81 @@ class JsonlFile:
         try:
             with open_text(self._path, self._dialect.encoding) as text:
                 for block in text.blocks():
-                    chunk = self._chunk(block, done)
+                    chunk = self._chunk(block)
                     if len(chunk):
                         yield chunk
                     done += len(chunk)
             if done:
                 self.header = match_header(list(self._titles), self._source)
         except FileRejected as rejected:
-            rejected.rows_read = done
+            rejected.rows_read += done
             raise
 
-    def _chunk(self, block: Block, done: int) -> pa.Table:
-        rows = _Columns()
+    def _chunk(self, block: Block) -> pa.Table:
+        rows: dict[tuple[str, ...], _Rows] = {}
+        faulty = _Rows(_Shape(("read_fault", "extra_values"), ("read_fault", "extra_values")))
         for number, line in _lines(block):
             try:
-                self._add(rows, number, _parsed(line))
+                names, values = _parsed(line)
+                taken = rows.get(names)
+                if taken is None:
+                    taken = rows[names] = _Rows(self._shape(names))
+                taken.add(number, values, has_escape="\\" in line)
             except _Unusable as fault:
                 if str(fault) == "bad_json" and block.is_open and not line.endswith(("\n", "\r")):
-                    raise FileRejected(
-                        f"line {number}: the file ends within this row (no complete JSON object, no line end); deliver the whole file again"
-                    ) from None
-                rows.add(number, {"read_fault": str(fault), "extra_values": json.dumps(line.strip())})
-        return rows.table()
+                    message = f"line {number}: the file ends within this row (no complete JSON object, no line end)"
+                    raise FileRejected(f"{message}; deliver the whole file again", sum(map(len, (faulty, *rows.values())))) from None
+                faulty.add(number, (str(fault), json.dumps(line.strip())))
+        tables = [some.table() for some in (*rows.values(), faulty)]
+        return pa.concat_tables(tables, promote_options="default")
 
-    def _add(self, rows: "_Columns", number: int, parsed: dict[str, Any]) -> None:
-        for title in parsed:
-            if title not in self._titles:
-                self._titles[title] = self._declared.get(plain_name(title))
-        row: dict[str, str | None] = {}
-        extra = {}
-        for title, value in parsed.items():
-            name = self._titles[title]
-            if name is None:
-                extra[title] = value
-            else:
-                row[name] = value if type(value) is str and value.isascii() and "\0" not in value else _text(value)
-        if extra:
-            row["extra_values"] = _text(json.dumps(extra, ensure_ascii=False))
-        rows.add(number, row)
+    def _shape(self, names: tuple[str, ...]) -> "_Shape":
+        """Where the values of objects with these names go; most files have one such shape."""
+        if names not in self._shapes:
+            self._titles.update(dict.fromkeys(names))
+            self._shapes[names] = _Shape(names, tuple(self._declared.get(plain_name(name)) for name in names))
+        return self._shapes[names]
 
 
-class _Columns:
-    """Rows on their way to Arrow, by column."""
+class _Shape:
+    """The names of an object in their order, and the contract's column of each, None for one that it does not declare."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: tuple[str, ...], columns: tuple[str | None, ...]) -> None:
+        self.names, self.columns = names, columns
+        self.extra = [place for place, column in enumerate(columns) if column is None]
+
+
+class _Rows:
+    """Rows of one shape on their way to Arrow."""
+
+    def __init__(self, shape: _Shape) -> None:
+        self._shape = shape
         self._numbers: list[int] = []
-        self._columns: dict[str, list[str | None]] = {}
+        self._values: list[tuple[str | None, ...]] = []
+        self._extra: list[str | None] = []
 
-    def add(self, number: int, row: dict[str, str | None]) -> None:
-        for name, value in row.items():
-            column = self._columns.get(name)
-            if column is None:
-                column = self._columns[name] = []
-            if len(column) < len(self._numbers):
-                column.extend([None] * (len(self._numbers) - len(column)))
-            column.append(value)
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def add(self, number: int, values: tuple[Any, ...], has_escape: bool = True) -> None:
+        """Take a row; without an escape on its line, no text in it can be one that is not stored."""
+        shape = self._shape
+        extra = None
+        if shape.extra:
+            extra = _text(json.dumps({shape.names[place]: _plain(values[place]) for place in shape.extra}, ensure_ascii=False))
+            values = tuple("" if column is None else value for value, column in zip(values, shape.columns, strict=True))
+        is_text = not has_escape and {*map(type, values)} <= TEXTS
+        self._values.append(values if is_text else tuple(map(_text, values)))
         self._numbers.append(number)
+        self._extra.append(extra)
 
     def table(self) -> pa.Table:
-        count = len(self._numbers)
-        columns = {name: pa.array(values + [None] * (count - len(values)), pa.string()) for name, values in self._columns.items()}
-        return pa.table({"source_row_number": pa.array(self._numbers, pa.int64()), **columns})
+        columns: dict[str, pa.Array] = {"source_row_number": pa.array(self._numbers, pa.int64())}
+        by_place = zip(*self._values, strict=True) if self._values else [()] * len(self._shape.columns)
+        columns |= {name: pa.array(values, pa.string()) for name, values in zip(self._shape.columns, by_place, strict=True) if name}
+        if self._shape.extra:
+            columns["extra_values"] = pa.array(self._extra, pa.string())
+        return pa.table(columns)
 
 
 def _lines(block: Block) -> Iterator[tuple[int, str]]:
@@ -121,30 +138,42 @@ def _lines(block: Block) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def _parsed(line: str) -> dict[str, Any]:
-    """The object on a line, with numbers as text."""
+def _parsed(line: str) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    """The names and values of the object on a line, with numbers as text."""
+    text = line.strip(" \t\r\n")
     try:
-        parsed = _DECODER.decode(line)
+        parsed, end = _DECODER.raw_decode(text)
     except (json.JSONDecodeError, RecursionError):
         raise _Unusable("bad_json") from None
-    if not isinstance(parsed, dict):
+    if not isinstance(parsed, _Object) or end < len(text):
         raise _Unusable("bad_json")
-    return parsed
+    if not parsed:
+        return (), ()
+    names, values = zip(*parsed, strict=True)
+    return _names(names), values
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = {_name(name): value for name, value in pairs}
-    if len(result) < len(pairs):
-        raise _Unusable("duplicate_field")
-    return result
+class _Object(list[tuple[str, Any]]):
+    """An object as pairs, so that names that are there twice are seen."""
 
 
 @lru_cache(maxsize=1000)
-def _name(name: str) -> str:
-    return unicodedata.normalize("NFC", (_text(name) or "").strip())
+def _names(delivered: tuple[str, ...]) -> tuple[str, ...]:
+    """Names as a header would have them, each once."""
+    names = tuple(unicodedata.normalize("NFC", (_text(name) or "").strip()) for name in delivered)
+    if len(set(names)) < len(names):
+        raise _Unusable("duplicate_field")
+    return names
 
 
-_DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_once)
+_DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_Object)
+
+
+def _plain(value: Any) -> Any:
+    """A value with objects as json.dumps takes them."""
+    if isinstance(value, _Object):
+        return dict(zip(_names(tuple(name for name, _ in value)), (_plain(inner) for _, inner in value), strict=True))
+    return [_plain(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _text(value: Any) -> str | None:
