@@ -153,7 +153,7 @@ def _added_one(lake: Lake, run_id: str) -> bool:
 def processes() -> ForkServerContext:
     """Context whose processes start in a blink, since the imports are done once in a server process."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pandera.ibis", __name__])
+    context.set_forkserver_preload(["pandera.ibis", __name__, "tests.faults.homes"])
     return context
 
 

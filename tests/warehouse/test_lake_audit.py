@@ -102,7 +102,7 @@ def test_structure_is_checked(con: BaseBackend, change) -> None:
     assert results["structure"].message
 
 
-def test_check_that_cannot_run_is_a_failed_check(con: BaseBackend) -> None:
+def test_e54_check_that_cannot_run_is_a_failed_check(con: BaseBackend) -> None:
     results = {result.rule: result for result in audit_table(SPEC, stored(con, [GOOD]).drop("state"))}
     assert not results["structure"].passed
     assert not results["values(state)"].passed

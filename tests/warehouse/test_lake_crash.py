@@ -32,7 +32,7 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict]]:
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_killed_run_is_finished_by_running_it_again(tmp_path: Path, place: str, calm: dict[str, list[dict]]) -> None:
+def test_e41_killed_run_is_finished_by_running_it_again(tmp_path: Path, place: str, calm: dict[str, list[dict]]) -> None:
     build(tmp_path, "first", 1)
     process = processes().Process(target=build, args=(tmp_path, "second", 2, place))
     process.start()
@@ -53,7 +53,7 @@ def test_killed_run_is_finished_by_running_it_again(tmp_path: Path, place: str, 
             assert table.current_snapshot().snapshot_id == killed.release().tables[spec.name]
 
 
-def test_kills_at_any_moment_tear_nothing_and_lose_nothing(tmp_path: Path) -> None:
+def test_e50_kills_at_any_moment_tear_nothing_and_lose_nothing(tmp_path: Path) -> None:
     moments = random.Random(20250131)
     home, value, acknowledged = str(tmp_path), 1, {}
     published: dict[int, set[int]] = {}

@@ -218,7 +218,7 @@ def test_orphan_files_go_when_they_are_old(lake: Lake) -> None:
     assert values_of(lake.at()) == {1}
 
 
-def test_old_files_that_a_release_pins_stay(lake: Lake) -> None:
+def test_e60_old_files_that_a_release_pins_stay(lake: Lake) -> None:
     stage(lake, "first", 1).publish(DAYS[0])
     stage(lake, "second", 2).publish(DAYS[0])
     for path in files_of(lake):

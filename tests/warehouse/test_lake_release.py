@@ -140,7 +140,7 @@ def test_empty_candidate_is_not_published(lake: Lake) -> None:
         lake.candidate("release", "run").publish(DAYS[0])
 
 
-def test_failed_audit_publishes_nothing(lake: Lake) -> None:
+def test_e53_failed_audit_publishes_nothing(lake: Lake) -> None:
     stage(lake, "first", 1).publish(DAYS[0])
     candidate = stage(lake, "second", 2)
     candidate.write(ACCOUNTS, pa.table({"account_id": ["a", "a", None], "value": [1, 2, 3]}))
@@ -237,7 +237,7 @@ def test_candidate_dropped_elsewhere_is_not_published(lake: Lake, settings: Sett
     assert lake.release() is None
 
 
-def test_stale_candidate_conflicts_on_the_same_table(lake: Lake) -> None:
+def test_e45_stale_candidate_conflicts_on_the_same_table(lake: Lake) -> None:
     # moving main to a stale branch, as PyIceberg allows, would undo the other publish without a word
     stage(lake, "first", 1).publish(DAYS[0])
     slow, fast = stage(lake, "slow", 2, [ACCOUNTS]), stage(lake, "fast", 3, [ACCOUNTS])

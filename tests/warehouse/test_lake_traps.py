@@ -211,7 +211,7 @@ def test_old_metadata_files_are_deleted(lake: Lake) -> None:
     assert len(kept) <= 21 + 1
 
 
-def test_metadata_is_on_the_disk_before_the_catalog_refers_to_it(lake: Lake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_e44_metadata_is_on_the_disk_before_the_catalog_refers_to_it(lake: Lake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     # trap 13: PyIceberg closes its files without fsync; SQLite syncs the row that points to them
     synced = set()
     monkeypatch.setattr(os, "fsync", lambda number: synced.add(str(Path(f"/proc/self/fd/{number}").readlink())))
