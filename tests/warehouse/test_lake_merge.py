@@ -235,3 +235,18 @@ def test_lower_tiers_that_fill_the_next_one_go_into_it_at_once() -> None:
     assert crowded(small + middle) == {file.path for file in small + middle}
     assert crowded(small[1:] + middle) == set()
     assert FAN * TIERS <= 24
+
+
+def test_large_table_is_written_in_parts(lake: Lake) -> None:
+    # a change of one row writes the rows of its file again, so no file may hold a whole table
+    numbers = ibis.range(3_000_000).unnest().name("n").as_table()
+    candidate = lake.candidate("release", "run")
+    candidate.merge(ACCOUNTS, numbers.select(account_id=numbers.n.cast("string"), value=numbers.n))
+    first = files(lake, candidate)
+    assert len(first) == 2
+    assert all(tier(file.rows) == TIERS for file in lake.reader.stored(ACCOUNTS.name, candidate.snapshots()[ACCOUNTS.name]))
+    candidate.merge(ACCOUNTS, accounts({"7": -7}), keys("7"))
+    assert len(first & files(lake, candidate)) == 1
+    table = candidate.table(ACCOUNTS.name)
+    assert table.count().to_pyarrow().as_py() == 3_000_000
+    assert table.filter(table.account_id == "7").value.to_pyarrow().to_pylist() == [-7]

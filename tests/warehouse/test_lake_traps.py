@@ -8,6 +8,7 @@ in test_lake_gc, renamed columns in test_lake_schema.
 import io
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -96,6 +97,23 @@ def test_only_conflicts_are_retried() -> None:
     with pytest.raises(CommitFailedException):
         retried(lambda: fails(CommitFailedException("again and again")), attempts=3)
     assert len(attempts) == 4
+
+
+@pytest.mark.parametrize(("message", "attempts"), [("database is locked", 2), ("disk I/O error", 1)])
+def test_locked_database_is_asked_again(message: str, attempts: int) -> None:
+    made = []
+
+    def commit() -> None:
+        made.append(1)
+        if len(made) == 1:
+            raise sa.exc.OperationalError("update", {}, sqlite3.OperationalError(message))
+
+    if attempts == 1:
+        with pytest.raises(sa.exc.OperationalError, match=message):
+            retried(commit)
+    else:
+        retried(commit)
+    assert len(made) == attempts
 
 
 def test_lock_is_held_per_table(lake: Lake, settings: Settings) -> None:

@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeVar
 from urllib.parse import urlparse
 
 import sqlalchemy as sa
+import sqlalchemy.exc
 from pyiceberg.catalog.sql import IcebergTables, SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, NoSuchTableError
 from pyiceberg.schema import Schema
@@ -29,6 +30,7 @@ from warehouse.table import TableSpec
 NAME = "lending"
 SQLITE_WAIT_SECONDS = 60
 COMMIT_ATTEMPTS = 20
+TRANSIENT = ("sequence number", "database is locked")  # a ValueError of PyIceberg, an OperationalError of SQLite
 TABLE_PROPERTIES = {
     # PyIceberg's own retry forgets a branch made in the same transaction and would write a rootless one; `retried` starts afresh.
     "commit.retry.num-retries": "0",
@@ -205,11 +207,12 @@ def local_path(location: str) -> str:
 
 
 def retried(commit: Callable[[], T], attempts: int = COMMIT_ATTEMPTS) -> T:
-    """Run a commit again while a writer that does not hold our lock gets in between.
+    """Run a commit again while a writer that does not hold our lock gets in between, or keeps the catalog's database to itself.
 
     Raises:
         CommitFailedException: it still fails at the last attempt.
         ValueError: the commit is wrong for another reason than its sequence number.
+        OperationalError: the database fails for another reason than a lock.
     """
     for attempt in range(attempts):
         try:
@@ -217,8 +220,8 @@ def retried(commit: Callable[[], T], attempts: int = COMMIT_ATTEMPTS) -> T:
         except CommitFailedException:
             if attempt == attempts - 1:
                 raise
-        except ValueError as error:
-            if "sequence number" not in str(error) or attempt == attempts - 1:
+        except (ValueError, sqlalchemy.exc.OperationalError) as error:
+            if not any(text in str(error) for text in TRANSIENT) or attempt == attempts - 1:
                 raise
         time.sleep(min(0.02 * 2**attempt, 1.0))
     raise AssertionError("unreachable")

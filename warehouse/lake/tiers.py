@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 SMALL_ROWS = 10_000
 FAN = 6
-TIERS = 4  # the last tier ends at 13 million rows
+TIERS = 3  # the last one ends at 360,000 rows; well below the size of a file that the writer splits off
 
 
 class StoredFile(NamedTuple):

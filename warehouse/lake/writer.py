@@ -29,6 +29,8 @@ from warehouse.table import TableSpec
 FILE_NAME = "part-0.parquet"
 # The partition column must be in the files as well, since add_files infers the partition from it.
 BY_DATE = ("WRITE_PARTITION_COLUMNS true", "FILENAME_PATTERN 'part-{i}'")
+# About 2.4 million rows a file: a change of one row writes the rows of its file again.
+IN_PARTS = ("ROW_GROUPS_PER_FILE 20", "FILENAME_PATTERN 'part-{i}'")
 
 
 class _File(NamedTuple):
@@ -114,9 +116,12 @@ def check_columns(spec: TableSpec, data: ir.Table) -> None:
 
 
 def _copy(con: BaseBackend, spec: TableSpec, expression: ir.Table, target: Target, allowed: Collection[date] | None) -> list[_File]:
-    """Run the COPY that fits: one file, one file of a single date, or files by date."""
+    """Run the COPY that fits: files of some size, one file of a single date, or files by date."""
     source = f"write_{target.folder.name}"
-    if spec.partition_by is None or (allowed is not None and len(allowed) == 1):
+    if spec.partition_by is None:
+        with _view(con, source, expression):
+            return _run(con, _copy_text(spec, source, target, target.folder, IN_PARTS))
+    if allowed is not None and len(allowed) == 1:
         with _view(con, source, expression):
             return _run(con, _copy_text(spec, source, target, target.folder / FILE_NAME))
     if isinstance(expression.op(), ops.Sort):
