@@ -105,11 +105,15 @@ def column_profile(con: BaseBackend, file: VerifiedFile) -> str | None:
     names = [name for name in file.spooled.header.names if name]
     amounts = [column.name for column in file.file.source.columns if column.kind == "money" and column.required and column.name in names]
     rows = con.read_parquet(str(file.spooled.path))
-    filled = {f"filled_{name}": (rows[name].strip() != "").sum() for name in names}
-    least, most = ({f"{end}_{name}": getattr(rows[name], end)() for name in amounts} for end in ("min", "max"))
-    (facts,) = rows.agg(**filled, **least, **most).to_pyarrow().to_pylist()
-    constant = [name for name in amounts if facts[f"min_{name}"] and facts[f"min_{name}"] == facts[f"max_{name}"]]
-    return json.dumps({"filled": {name: int(facts[f"filled_{name}"] or 0) for name in names}, "constant": constant})
+    filled = {f"filled_{name}": (rows[name] != "").sum() for name in names}
+    most = {f"most_{name}": rows[name].max() for name in names}
+    least = {f"least_{name}": rows[name].min() for name in amounts}
+    (facts,) = rows.agg(**filled, **most, **least).to_pyarrow().to_pylist()
+    blank = {
+        name for name in names if not (facts[f"most_{name}"] or "").strip()
+    }  # trimming each value would cost more than reading the file
+    constant = [name for name in amounts if name not in blank and facts[f"least_{name}"] == facts[f"most_{name}"]]
+    return json.dumps({"filled": {name: 0 if name in blank else int(facts[f"filled_{name}"]) for name in names}, "constant": constant})
 
 
 def usual_looks(ledger: ir.Table, business_date: date, tables: Collection[str]) -> dict[str, dict[date, Look]]:
