@@ -11,6 +11,7 @@ import pytest
 
 from tests.warehouse.lake_book import ACCOUNTS, ALERT, BALANCES, BOOK, DAYS, EVERY_TYPE, rows, stage
 from warehouse.lake import Lake, LakeError, SchemaMismatch, UnknownTable
+from warehouse.lake.tiers import FAN
 from warehouse.settings import Settings
 from warehouse.table import Column, TableSpec, columns
 
@@ -257,6 +258,17 @@ def test_ops_tables_are_appended_to(lake: Lake) -> None:
     assert lake.ops(later).order_by("alert_id").to_pyarrow().to_pylist()[0] == {"alert_id": "x", "at": at, "text": None}
     with pytest.raises(LakeError, match="write it in a candidate"):
         lake.append(ACCOUNTS, rows(ACCOUNTS, []))
+
+
+def test_appended_rows_keep_few_files(lake: Lake) -> None:
+    at = datetime(2025, 1, 1, tzinfo=UTC)
+    held = lake.ops(ALERT)
+    for number in range(2 * FAN + 1):
+        lake.append(ALERT, rows(ALERT, [{"alert_id": f"{number:02}", "at": at}]))
+        held = held if number != FAN - 2 else lake.ops(ALERT)
+    assert len(lake.reader.files(ALERT.name, lake.catalog.reload(ALERT.name).current_snapshot().snapshot_id)) < FAN
+    assert sorted(lake.ops(ALERT).alert_id.to_pyarrow().to_pylist()) == [f"{number:02}" for number in range(2 * FAN + 1)]
+    assert held.count().to_pyarrow().as_py() == FAN - 1  # who read before the small files became one still reads
 
 
 def test_unknown_tables_name_near_matches(lake: Lake) -> None:

@@ -98,6 +98,23 @@ def _append(table: Table, paths: list[str]) -> None:
         table.add_files(paths, check_duplicate_files=False)
 
 
+def compact_main(catalog: Catalog, spec: TableSpec, doomed: Collection[str], added: list[str]) -> None:
+    """Put new files in the place of others at the head of a table that is not part of any release, unless some have gone meanwhile."""
+    with catalog.lock(spec.name):
+        retried(lambda: _compact(catalog.ensure(spec), doomed, added))
+
+
+def _compact(table: Table, doomed: Collection[str], added: list[str]) -> None:
+    held = _doomed(table, _current(table), files(doomed))
+    if len(held) < len(doomed):
+        return  # another process was first
+    with table.transaction() as transaction:
+        with transaction.update_snapshot(branch=MAIN_BRANCH).overwrite() as overwrite:
+            for file in held:
+                overwrite.delete_data_file(file)
+        transaction.add_files(added, check_duplicate_files=False)
+
+
 def follow(catalog: Catalog, name: str, target: Callable[[], int | None], branch: str | None = None, wait: bool = True) -> None:
     """Move main, for foreign readers, to the released snapshot and drop the branch that brought it.
 

@@ -26,6 +26,7 @@ from warehouse.lake.leases import Leases
 from warehouse.lake.reader import Pinned, Reader
 from warehouse.lake.records import INTAKE, RELEASE
 from warehouse.lake.release_log import Release, ReleaseLog
+from warehouse.lake.tiers import crowded
 from warehouse.lake.writer import write_parquet
 from warehouse.settings import Settings
 from warehouse.table import TableSpec
@@ -135,7 +136,18 @@ class Lake:
         written = write_parquet(self.con, spec, data, self.catalog.target(spec))
         self.files.add(spec.name, written.schema_id, written.files)
         branches.append_to_main(self.catalog, spec, written.paths)
+        self._compact(spec)
         return written.rows
+
+    def _compact(self, spec: TableSpec) -> None:
+        """Make one file of small ones of about one size, of a table that is only added to; see tiers.py."""
+        snapshot = self.catalog.reload(spec.name).current_snapshot()
+        old = crowded(self.reader.stored(spec.name, snapshot.snapshot_id)) if snapshot else set()
+        if old:
+            with self.reader.rows(spec, sorted(old)) as rows:
+                written = write_parquet(self.con, spec, rows, self.catalog.target(spec))
+            self.files.add(spec.name, written.schema_id, written.files)
+            branches.compact_main(self.catalog, spec, old, written.paths)
 
     def ops(self, spec: TableSpec) -> ir.Table:
         """The newest state of a table that `append` writes; typed and empty if nothing was written yet."""
