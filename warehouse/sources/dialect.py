@@ -167,10 +167,10 @@ def read_dialects(path: Path | None) -> dict[str, Dialect]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DialectError(f"{path}: cannot be read as TOML ({error})") from error
     for name, section in sections.items():
+        if not isinstance(section, dict):
+            raise DialectError(f"{path}: {name}: must stand below a section, such as [default]")
         if name != _PLAIN_SECTION and name not in names:
             raise DialectError(f"{path}: [{name}]: no source table has this name; use default or one of {', '.join(names)}")
-        if not isinstance(section, dict):
-            raise DialectError(f"{path}: {name}: must be a section, such as [default] with its keys below it")
     plain = sections.get(_PLAIN_SECTION, {})
     _declared(path, _PLAIN_SECTION, plain)
     return {name: _declared(path, name, plain | sections.get(name, {})) for name in names}
