@@ -2,12 +2,13 @@
 PYTHON ?= python3
 PROFILE ?= mid
 SEED ?= 1
+HOURS ?= 1
 UV = $(shell grep -oE '^uv==[0-9.]+' requirements.lock)
 BIN = .venv/bin
 INSTALLED = .venv/.installed
 CODE = warehouse features training serving orchestration tests
 
-.PHONY: help demo test bench up lint format docs feast lock clean
+.PHONY: help demo test bench soak up lint format docs feast lock clean
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
@@ -42,6 +43,9 @@ feast: $(INSTALLED) ## Feast's own command on our repository, e.g. make feast AR
 lock: $(INSTALLED) ## resolve requirements.lock again
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header -q -o requirements.lock
+
+soak: $(INSTALLED) ## kill deliveries and builds for HOURS=1 and check every promise; prints a line a minute
+	@$(BIN)/python -m tests.faults.soak --hours $(HOURS) $(ARGS)
 
 clean: ## remove the environment and all state
 	rm -rf .venv .lending

@@ -5,6 +5,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.faults import days
+from tests.faults.book import OPENING, repayment, with_rows, write_csv
 from tests.faults.homes import build, column, contents, ended, ingest, processes, rows, settings_of, started, torn_intake, torn_release
 from tests.faults.killing import published
 from tests.faults.sealed import can_mount, in_namespace
@@ -23,6 +25,7 @@ from warehouse.staging.ledger import DELIVERY_LEDGER, missing_tables
 from warehouse.terms import Terms
 
 LONG_AGO = timedelta(days=400)
+MANY, LITTLE_MEMORY = 40_000, "40MB"
 AFTERWARDS = "nothing was published; run the command again afterwards"
 
 
@@ -285,6 +288,39 @@ def test_e48_a_clock_that_was_ahead_changes_no_order_and_removes_nothing(home: H
         assert (report.files_removed, report.releases_expired) == (0, [])
         assert [release.release_id for release in lake.releases()] == [1]
     home.check(0, 1)
+
+
+def test_e49_what_does_not_fit_into_memory_is_spilled(tmp_path: Path) -> None:
+    """Forty thousand payments, a tenth of them twice, with much memory and with hardly any."""
+    paid = [repayment(f"Y{number:09d}", repayment_amount=f"{number % 97 + 1}.50") for number in range(MANY)]
+    folder = write_csv(tmp_path / "files", with_rows({"repayments": [*paid, *paid[: MANY // 10]]}))
+    found, spilled = [], []
+    for name, limit in (("much", "4GB"), ("little", LITTLE_MEMORY)):
+        run = started(ingest, tmp_path / name, folder, OPENING, "run", memory_limit=limit)
+        most = 0
+        while run.is_alive():
+            most = max(most, _size(tmp_path / name / "spill"))
+            run.join(0.01)
+        assert ended(run) == 0
+        spilled.append(most > 0)
+        with Lake(settings_of(tmp_path / name)) as lake:
+            intake = lake.intake()
+            assert intake is not None
+            held = rows(intake, "staging.repayments").sort_by("repayment_id")
+            found.append((torn_intake(intake), held))
+    assert spilled == [False, True]
+    assert found[0][0] == found[1][0] == []
+    assert found[0][1].equals(found[1][1])
+    assert found[0][1].num_rows == MANY
+
+
+def _size(folder: Path) -> int:
+    """Bytes in a folder from which files come and go."""
+    total = 0
+    for path in folder.glob("*"):
+        with suppress(FileNotFoundError):
+            total += path.stat().st_size
+    return total
 
 
 def test_e51_a_folder_without_permission_is_an_error_and_no_release(home: Home) -> None:

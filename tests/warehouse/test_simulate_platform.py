@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.architecture.modules import ROOT
+from tests.faults.recall import NOT_NOTICED, duplicates, measures, table, together, unaccounted
 from tests.warehouse.simulated import latest, ledger_of
 from warehouse.ingest import ingest_delivery
 from warehouse.lake import Lake
@@ -102,6 +104,17 @@ def test_rows_that_come_twice_are_counted_as_duplicates(one_month: Taken) -> Non
     assert {(str(row["business_date"]), row["table_name"]): row["duplicate"] for row in one_month.files if row["duplicate"]} == duplicates
 
 
+def test_precision_and_recall_by_defect(one_month: Taken, all_versions: Taken) -> None:
+    """Everything is found and nothing else is named, but for what only the lender could know; docs/faults.md has the figures."""
+    parts = [measures(taken.dirty, taken.judged, taken.files) for taken in (one_month, all_versions)]
+    measured = together([duplicates(one_month.dirty, one_month.files)], *parts)
+
+    assert {one.defect for one in measured if one.recall < 1} == NOT_NOTICED
+    assert {one.precision for one in measured} == {1.0, None}
+    assert [unaccounted(taken.files) for taken in (one_month, all_versions)] == [0, 0]
+    assert table(measured) in (ROOT / "docs" / "faults.md").read_text()
+
+
 def test_damaged_files_are_rejected_and_others_are_not(platform: Taken) -> None:
     damaged = {(entry["business_date"], entry["file"]) for entry in platform.dirty if entry["expected_disposition"] == "rejected"}
     rejected = {(str(row["business_date"]), row["source_file"]) for row in platform.files if row["status"] == "rejected"}
@@ -138,14 +151,14 @@ def test_staging_holds_what_a_clean_lender_sends_in_one_spelling(platform: Taken
     shocks = tuple(shock for shock in profile.shocks if shock != "S6")
     clean = simulate(replace(profile, rates=CLEAN, shocks=shocks, file_format="csv"), SEED, tmp_path)
 
-    for table, key, columns in (
+    for name, key, columns in (
         ("contracts", "contract_number", ("client_id", "principal_amount", "status", "start_date")),
         ("installments", "installment_id", ("contract_number", "due_date", "inst_amt_principal", "penalty_amount")),
         ("repayments", "repayment_id", ("repayment_date", "repayment_amount")),
         ("clients", "client_id", ("join_date", "credit_score")),
     ):
-        expected = {plain(number): as_v1(row, columns) for (number,), row in latest(clean, table, key).items()}
-        assert held(platform.staging[table], key, columns) == expected, table
+        expected = {plain(number): as_v1(row, columns) for (number,), row in latest(clean, name, key).items()}
+        assert held(platform.staging[name], key, columns) == expected, name
 
 
 def held(rows: list[dict], key: str, columns: tuple[str, ...]) -> dict[str, dict[str, str]]:
