@@ -24,7 +24,9 @@ def sql(arguments: argparse.Namespace, settings: Settings) -> int:
     from warehouse import open_warehouse
 
     try:
-        answer = open_warehouse(settings).sql(arguments.query).to_pyarrow()
+        warehouse = open_warehouse(settings)
+        with warehouse.lake:
+            answer = warehouse.sql(arguments.query).to_pyarrow()
     except (ValueError, ibis.common.exceptions.IbisError, duckdb.Error) as error:
         print(f"lending sql: {error}", file=sys.stderr)
         return WRONG_USAGE
