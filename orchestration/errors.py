@@ -33,6 +33,7 @@ SENTENCES = (  # what engines say, in any case, and what to do
         r"database is locked",
         "another process holds the database of LENDING_HOME: wait until it ends, then run the command again",
     ),
+    (r"file too large", f"a file may not grow further: raise the limit of file sizes (ulimit -f) or of the file system; {AGAIN}"),
     (r"disk i/o error|input/output error", f"the disk below LENDING_HOME is full or reports errors: look at both; {AGAIN}"),
 )
 
@@ -72,6 +73,8 @@ def _of_files(error: OSError) -> str | None:
     place = f"{error.filename}: " if error.filename else ""
     if error.errno in FULL:
         return f"{place}the disk is full: free some space, or move LENDING_HOME; {AGAIN}"
+    if error.errno == errno.EFBIG:
+        return f"{place}the file may not grow further: raise the limit of file sizes (ulimit -f) or of the file system; {AGAIN}"
     if error.errno in NOT_WRITABLE:
         return f"{place}{error.strerror}: make it readable and writable for this user; {AGAIN}"
     return _of_engines(str(error)) if error.errno is None else None  # Arrow raises OSError with nothing but a text
