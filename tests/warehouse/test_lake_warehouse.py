@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.warehouse.lake_book import ALERT, BALANCES, BOOK, DAYS, rows, stage
+from tests.warehouse.lake_book import ALERT, BALANCES, BOOK, DAYS, SCORES, rows, stage
 from warehouse import open_warehouse
 from warehouse.lake import Lake, NoRelease, UnknownTable
 from warehouse.settings import Settings
+from warehouse.table import Column, TableSpec
 from warehouse.warehouse import Warehouse
 
 
@@ -94,6 +95,22 @@ def test_sql(warehouse: Warehouse, query: str, expected: list[dict]) -> None:
 def test_sql_that_is_not_one_query(warehouse: Warehouse, query: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         warehouse.sql(query)
+
+
+def test_sql_reads_empty_and_changed_tables(warehouse: Warehouse) -> None:
+    candidate = warehouse.lake.candidate("release", "third")
+    later = TableSpec(SCORES.name, "Scores.", SCORES.grain, (*SCORES.columns, Column("grade", "string", "Grade.", nullable=True)))
+    candidate.merge(later, rows(later, [{"account_id": "z", "value": 3, "grade": "A"}]))
+    candidate.write(BALANCES, rows(BALANCES, []))
+    for spec in (later, BALANCES):
+        candidate.audit(spec)
+    candidate.publish(DAYS[1])
+    newest = Warehouse(warehouse.lake)
+    assert answers(newest, "select count(*) as n from marts.balances") == [{"n": 0}]
+    assert answers(newest, "select grade, count(*) as n from features.scores group by 1 order by 2") == [
+        {"grade": "A", "n": 1},
+        {"grade": None, "n": 2},
+    ]
 
 
 def test_sql_names_near_matches(warehouse: Warehouse) -> None:

@@ -17,7 +17,7 @@ from warehouse.lake.errors import (
     UnknownTable,
 )
 from warehouse.lake.lake import Lake
-from warehouse.lake.reader import Pinned
+from warehouse.lake.pinned import Pinned
 from warehouse.lake.release_log import Release
 
 __all__ = [

@@ -5,7 +5,7 @@ It lives in the catalog's database under its run id, so that any process of the 
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Literal
 
 import ibis.expr.types as ir
@@ -14,8 +14,9 @@ import pyarrow as pa
 from warehouse.lake import branches
 from warehouse.lake.audit import AuditResult, audit_table, is_same_audit
 from warehouse.lake.candidate_log import DROPPED, OPEN, PUBLISHED, CandidateRow, StagedTable
+from warehouse.lake.channels import LAYERS, belongs, next_release
 from warehouse.lake.crash import crash_point
-from warehouse.lake.errors import AuditFailed, CandidateClosed, LakeError, PublishConflict, UnknownTable
+from warehouse.lake.errors import AuditFailed, CandidateClosed, LakeError, UnknownTable
 from warehouse.lake.merge import Merger
 from warehouse.lake.records import INTAKE
 from warehouse.lake.release_log import Release
@@ -24,15 +25,6 @@ from warehouse.table import TableSpec
 
 if TYPE_CHECKING:
     from warehouse.lake.lake import Lake
-
-INTAKE_TABLES = ("ops.delivery_ledger", "ops.quarantine")  # published with raw and staging, in the same row
-LAYERS = {"intake": ("raw", "staging"), "release": ("curated", "marts", "features")}
-BUILT_LAYER = "curated"  # the layer that is computed from staging: staging it means that the release is built from the candidate's intake
-
-
-def belongs(channel: str, name: str) -> bool:
-    """Whether a channel publishes a table itself."""
-    return name.partition(".")[0] in LAYERS[channel] or (channel == INTAKE and name in INTAKE_TABLES)
 
 
 class Candidate:
@@ -201,7 +193,7 @@ class Candidate:
         staged = self._publishable()
         self._record_audits()
         while True:
-            release = self._next(staged, business_date, note)
+            release = next_release(self._lake, self.row, self.base_intake, staged, business_date, note)
             crash_point(self._lake.settings.crash_at, "before_release_row")
             if self._lake.log.add(release, candidate_run_id=self.run_id):
                 break  # otherwise another run took the number: look at its release and try the next one
@@ -278,38 +270,6 @@ class Candidate:
             branch = branches.branch_name(self.kind, self.run_id)
             raise AuditFailed(f"nothing published; {'; '.join(problems)} (branch {branch} is kept for inspection)", failed)
         return staged
-
-    def _next(self, staged: dict[str, StagedTable], business_date: date, note: str) -> Release:
-        head = self._lake.log.head(self.kind)
-        held = head.tables if head else {}
-        changed = sorted(name for name, table in staged.items() if held.get(name) != table.base_snapshot_id)
-        if changed:
-            raise PublishConflict(
-                f"another run published {', '.join(changed)} after {self.kind} {self.row.base}, on which run {self.run_id} is based; "
-                "discard the candidate and run again"
-            )
-        built = self._built_from(head, staged)
-        tables = {name: snapshot for name, snapshot in held.items() if belongs(self.kind, name)}
-        tables |= {name: table.snapshot_id for name, table in staged.items()}
-        if built is not None:
-            tables |= {name: snapshot for name, snapshot in built.tables.items() if name.partition(".")[0] in LAYERS[INTAKE]}
-        return Release(
-            release_id=head.release_id + 1 if head else 1,
-            business_date=business_date,
-            created_at=datetime.now(UTC),
-            run_id=self.run_id,
-            tables=tables,
-            note=note,
-            channel=self.kind,
-            intake=built.release_id if built else 0,
-        )
-
-    def _built_from(self, head: Release | None, staged: dict[str, StagedTable]) -> Release | None:
-        """The intake whose raw and staging tables the new release pins: the one that its curated tables were computed from."""
-        if self.kind == INTAKE:
-            return None
-        is_built = head is None or any(name.partition(".")[0] == BUILT_LAYER for name in staged)
-        return self.base_intake if is_built else self._lake.intake_of(head)
 
     def _record_audits(self) -> None:
         self._lake.record_audits(self.run_id, self.kind, self.staged())

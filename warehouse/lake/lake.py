@@ -16,14 +16,16 @@ import pyarrow as pa
 from warehouse.engine import connect
 from warehouse.lake import branches, gc
 from warehouse.lake.audit import AUDIT_RESULT
-from warehouse.lake.candidate import Candidate, belongs
+from warehouse.lake.candidate import Candidate
 from warehouse.lake.candidate_log import PUBLISHED, CandidateLog, CandidateRow, StagedTable
 from warehouse.lake.catalog import Catalog, LockBusy
+from warehouse.lake.channels import belongs
 from warehouse.lake.crash import crash_point
 from warehouse.lake.errors import LakeError, NoRelease, UnknownTable
 from warehouse.lake.files import FileLog
 from warehouse.lake.leases import Leases
-from warehouse.lake.reader import Pinned, Reader
+from warehouse.lake.pinned import Pinned
+from warehouse.lake.reader import Reader
 from warehouse.lake.records import INTAKE, RELEASE
 from warehouse.lake.release_log import Release, ReleaseLog
 from warehouse.lake.tiers import crowded

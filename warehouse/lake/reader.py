@@ -13,18 +13,15 @@ from typing import Any
 import ibis
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
-import sqlglot
 from ibis.backends import BaseBackend
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
-from pyiceberg.types import DecimalType, IcebergType
 
 from warehouse.lake.catalog import Catalog, schema_at
-from warehouse.lake.errors import UnknownTable
 from warehouse.lake.files import FileLog
 from warehouse.lake.plan import day_of, difference, partition_files, stored_files
-from warehouse.lake.release_log import Release
-from warehouse.lake.schema import TYPES, stored_names
+from warehouse.lake.schema import stored_names
+from warehouse.lake.shapes import brought_to, by_field_id, has_columns
 from warehouse.lake.tiers import StoredFile
 from warehouse.table import TableSpec
 
@@ -184,15 +181,15 @@ class Reader:
         """Files as one table. Those that have other columns than it are brought to them by field id; names and types may differ."""
         name = ".".join(table.name())
         written = self._log.check(name, paths)
-        if all(_has_columns(table, schema_id, schema) for schema_id in written.values()):
+        if all(has_columns(table, schema_id, schema) for schema_id in written.values()):
             return self._parquet(name, paths, file_column)
         parts = []
         for schema_id in sorted(set(written.values()), key=str):
             here = [path for path in paths if written[path] == schema_id]
             if schema_id is None:
-                parts.append(self._parquet(name, here, file_column, schema=_by_field_id(schema)))
+                parts.append(self._parquet(name, here, file_column, schema=by_field_id(schema)))
             else:
-                parts.append(_as(schema, self._parquet(name, here, file_column), table.schemas()[schema_id], file_column))
+                parts.append(brought_to(schema, self._parquet(name, here, file_column), table.schemas()[schema_id], file_column))
         view = ibis.util.gen_name(name.replace(".", "_"))
         self._parts[view] = [root.name for part in parts for root in part.op().find(ops.DatabaseTable)]
         return self._con.create_view(view, ibis.union(parts[0], *parts[1:]) if len(parts) > 1 else parts[0])
@@ -212,83 +209,6 @@ class Reader:
             self._con.drop_view(view)
 
     def _empty(self, schema: ibis.Schema) -> ir.Table:
-        return self._con.create_table(ibis.util.gen_name(EMPTY), schema=schema, temp=True)
-
-
-class Pinned:
-    """A release as a reader sees it: every table of one release, whatever is published meanwhile."""
-
-    def __init__(self, reader: Reader, release: Release) -> None:
-        self._reader = reader
-        self.release = release
-
-    def tables(self) -> list[str]:
-        """Names of the tables, sorted."""
-        return sorted(self.release.tables)
-
-    def table(self, name: str, since: date | None = None) -> ir.Table:
-        """One table of the release.
-
-        Args:
-            name: layer.table.
-            since: leave out date partitions before this date; their files are not opened.
-
-        Raises:
-            UnknownTable: the release does not hold it; the message names near matches.
-            LakeError: since is given and the table has no date partition.
-        """
-        return self._reader.table(name, self._snapshot(name), since)
-
-    def files(self, name: str) -> list[str]:
-        """Paths of the table's Parquet files; an empty list for an empty table.
-
-        Raises:
-            UnknownTable: the release does not hold it.
-            DamagedFile: a file is not as it was written.
-        """
-        paths = self._reader.files(name, self._snapshot(name))
-        self._reader.check(name, paths)
-        return paths
-
-    def _snapshot(self, name: str) -> int:
-        if name not in self.release.tables:
-            raise UnknownTable(name, self.release.tables)
-        return self.release.tables[name]
-
-
-def _has_columns(table: Table, schema_id: int | None, wanted: Schema) -> bool:
-    """Whether a file has the wanted columns under their names, in their types and order."""
-    if schema_id is None:
-        return len(table.schemas()) == 1
-    return _shape(table.schemas()[schema_id]) == _shape(wanted)
-
-
-def _shape(schema: Schema) -> list[tuple[int, str, IcebergType]]:
-    return [(field.field_id, field.name, field.field_type) for field in schema.fields]
-
-
-def _as(wanted: Schema, rows: ir.Table, schema: Schema, file_column: str | None) -> ir.Table:
-    """Rows of files of one schema with the columns of another."""
-    names = {field.field_id: field.name for field in schema.fields}
-    types = ibis.Schema.from_pyarrow(wanted.as_arrow())
-    columns = {}
-    for field in wanted.fields:
-        held = rows[names[field.field_id]] if field.field_id in names else ibis.null()
-        columns[field.name] = held.cast(types[field.name])
-    if file_column is not None:
-        columns[file_column] = rows[file_column]
-    return rows.select(**columns)
-
-
-def _by_field_id(schema: Schema) -> sqlglot.exp.Expr:
-    """The read schema for files of which nothing is recorded, in a table that changed its columns."""
-    sql_types = {iceberg: sql for _, iceberg, sql in TYPES}
-    columns = []
-    for field in schema.fields:
-        is_decimal = isinstance(field.field_type, DecimalType)
-        sql = str(field.field_type).upper() if is_decimal else sql_types.get(field.field_type)
-        if sql is None:
-            sql = "TIMESTAMP WITH TIME ZONE" if str(field.field_type) == "timestamptz" else "TIMESTAMP"
-        name = field.name.replace("'", "''")
-        columns.append(f"{field.field_id}: {{'name': '{name}', 'type': '{sql}', 'default_value': NULL}}")
-    return sqlglot.parse_one(f"MAP {{{', '.join(columns)}}}", dialect="duckdb")
+        name = ibis.util.gen_name(EMPTY)
+        self._con.create_table(name, schema=schema, temp=True)
+        return self._con.table(name)  # under its plain name, as text queries need it
