@@ -15,7 +15,7 @@ from urllib.parse import urlparse
 import sqlalchemy as sa
 import sqlalchemy.exc
 from pyiceberg.catalog.sql import IcebergTables, SqlCatalog
-from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, NoSuchTableError
+from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, NoSuchTableError, ValidationException
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 from sqlalchemy.engine import Engine
@@ -30,7 +30,11 @@ from warehouse.table import TableSpec
 NAME = "lending"
 SQLITE_WAIT_SECONDS = 60
 COMMIT_ATTEMPTS = 20
-TRANSIENT = ("sequence number", "database is locked")  # a ValueError of PyIceberg, an OperationalError of SQLite
+TRANSIENT = (  # in a ValueError of PyIceberg, an OperationalError of SQLite, and a ValidationException of PyIceberg:
+    "sequence number",
+    "database is locked",
+    "Missing required files to delete",  # its threads share the evaluator of manifests, so one may look with the bounds of another's
+)
 TABLE_PROPERTIES = {
     # PyIceberg's own retry forgets a branch made in the same transaction and would write a rootless one; `retried` starts afresh.
     "commit.retry.num-retries": "0",
@@ -213,6 +217,7 @@ def retried(commit: Callable[[], T], attempts: int = COMMIT_ATTEMPTS) -> T:
         CommitFailedException: it still fails at the last attempt.
         ValueError: the commit is wrong for another reason than its sequence number.
         OperationalError: the database fails for another reason than a lock.
+        ValidationException: the commit contradicts the table, such as by deleting files that it does not have.
     """
     for attempt in range(attempts):
         try:
@@ -220,7 +225,7 @@ def retried(commit: Callable[[], T], attempts: int = COMMIT_ATTEMPTS) -> T:
         except CommitFailedException:
             if attempt == attempts - 1:
                 raise
-        except (ValueError, sqlalchemy.exc.OperationalError) as error:
+        except (ValueError, ValidationException, sqlalchemy.exc.OperationalError) as error:
             if not any(text in str(error) for text in TRANSIENT) or attempt == attempts - 1:
                 raise
         time.sleep(min(0.02 * 2**attempt, 1.0))
