@@ -1,12 +1,13 @@
 """E42 to E60: what goes wrong around a run, with real processes on a real lake; what a run leaves, and what the next one makes of it."""
 
+import ctypes
 import os
 import shutil
 import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -323,12 +324,27 @@ def _size(folder: Path) -> int:
     return total
 
 
-def test_e51_a_folder_without_permission_is_an_error_and_no_release(home: Home) -> None:
+def test_e51_a_folder_that_may_not_be_written_is_an_error_and_no_release(home: Home) -> None:
     folder = home.home / "lake" / "staging" / "repayments" / "data"
-    shutil.rmtree(folder)
-    folder.write_text("")  # whoever runs the tests may write everywhere, so it is a file that stands in the way
-    assert home.ingest(1) == 1
-    folder.unlink()
+    folder.chmod(0o555)
+    run = started(ingest_as_anybody, home.home, home.folder(1), days.day_of(1))
+    assert ended(run) == 1
+    home.check(0)
+    folder.chmod(0o755)
+    assert home.ingest(1) == 0
+    home.check(0, 1)
+
+
+def ingest_as_anybody(home: Path, folder: Path, day: date) -> None:
+    """Without the capabilities that let a superuser write where nobody may."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header, sets = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    assert libc.capget(header, sets) == 0
+    sets[0] &= ~0b110  # of the effective ones: CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH
+    assert libc.capset(header, sets) == 0
+    with pytest.raises(PermissionError):
+        (home / "lake" / "staging" / "repayments" / "data" / "try").touch()
+    ingest(home, folder, day, "run-1")
 
 
 def test_e55_versions_of_the_schema_may_arrive_in_any_order(arrived: dict[str, Home]) -> None:
