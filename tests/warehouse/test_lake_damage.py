@@ -135,8 +135,6 @@ def test_every_file_is_recorded_before_it_can_be_read(lake: Lake) -> None:
 def test_reader_that_may_not_write_still_reads(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     released(lake).touch()
     with Lake(lake.settings) as reader:
-        with reader.catalog.engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA query_only = 1")
         monkeypatch.setattr(reader.catalog.engine.dialect, "do_begin", lambda connection: connection.execute("PRAGMA query_only = 1"))
         assert reader.at().table(ACCOUNTS.name).count().to_pyarrow().as_py() == 2
 

@@ -1,5 +1,6 @@
 """Garbage collection: what nothing needs goes, what anything pins or what is young stays."""
 
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -199,6 +200,24 @@ def test_servers_let_go_of_releases_after_a_day(lake: Lake, monkeypatch: pytest.
     monkeypatch.setattr(leases, "HELD_SECONDS", -1)
     lake.at()
     assert lake.gc(grace=NOW, retain=1).releases_expired == [1, 2]
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.EIO])
+def test_release_is_read_where_no_lock_can_be_written(lake: Lake, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    stage(lake, "first", 1).publish(DAYS[0])
+    opened = Path.open
+
+    def refuse(path: Path, mode: str = "r", *more: object) -> object:
+        if path.name.startswith("reads-"):
+            raise OSError(code, os.strerror(code))
+        return opened(path, mode, *more)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    if code == errno.EIO:
+        with pytest.raises(OSError, match="Input/output error"):
+            lake.at()
+    else:
+        assert values_of(lake.at()) == {1}
 
 
 def test_orphan_files_go_when_they_are_old(lake: Lake) -> None:

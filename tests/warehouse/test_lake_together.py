@@ -2,8 +2,21 @@
 
 from pathlib import Path
 
-from tests.warehouse.lake_book import ACCOUNTS, build, ended, processes, publish_counter, publish_own_table, settings_of, stage, values_of
+from tests.warehouse.lake_book import (
+    ACCOUNTS,
+    ALERT,
+    build,
+    ended,
+    processes,
+    publish_counter,
+    publish_own_table,
+    rows,
+    settings_of,
+    stage,
+    values_of,
+)
 from warehouse.lake import Lake
+from warehouse.lake.tiers import FAN
 
 WORKERS, ROUNDS = 3, 4
 
@@ -44,6 +57,22 @@ def test_no_update_is_lost_among_runs_of_one_table(tmp_path: Path) -> None:
     with Lake(settings_of(tmp_path)) as lake:
         run_together(publish_counter, tmp_path, lambda: lake.at().table(ACCOUNTS.name).value.max().to_pyarrow())
         assert set(lake.at().table(ACCOUNTS.name).value.to_pyarrow().to_pylist()) == {WORKERS * ROUNDS}
+
+
+def append_alerts(home: str, worker: int, rounds: int) -> None:
+    """Append alerts one by one, so that small files become one every few rounds."""
+    with Lake(settings_of(home)) as lake:
+        for number in range(rounds * FAN):
+            lake.append(ALERT, rows(ALERT, [{"alert_id": f"{worker}-{number}", "at": None}]))
+
+
+def test_no_row_is_lost_or_doubled_where_appended_files_become_one(tmp_path: Path) -> None:
+    with Lake(settings_of(tmp_path)) as lake:
+        seen = []
+        run_together(append_alerts, tmp_path, lambda: seen.append(lake.ops(ALERT).count().to_pyarrow().as_py()))
+        keys = lake.ops(ALERT).alert_id.to_pyarrow().to_pylist()
+        assert sorted(keys) == sorted(f"{worker}-{number}" for worker in range(WORKERS) for number in range(ROUNDS * FAN))
+        assert seen == sorted(seen)
 
 
 def test_processes_may_open_an_empty_lake_at_once(tmp_path: Path) -> None:

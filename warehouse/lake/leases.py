@@ -4,13 +4,16 @@ gc leaves a release alone while anybody holds its lock. A process lets go of it 
 the release, so that servers do not keep every release there was. Readers on other machines are protected by gc's grace period alone.
 """
 
+import errno
 import fcntl
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 HELD_SECONDS = 24 * 3600  # after the last question for a release
 
 
@@ -20,6 +23,7 @@ class Leases:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._held: dict[Path, tuple[IO[str], float]] = {}
+        weakref.finalize(self, _let_go, self._held)  # of a lake that nobody closed
 
     def hold(self, channel: str, number: int) -> None:
         """Keep a release from gc; ask for the release only afterwards, since gc may have been first."""
@@ -28,13 +32,12 @@ class Leases:
             self._held.pop(path)[0].close()
         path = _path(self._folder, channel, number)
         file = self._held[path][0] if path in self._held else _locked(path)
-        self._held[path] = (file, now)
+        if file is not None:
+            self._held[path] = (file, now)
 
     def close(self) -> None:
         """Let go of all releases."""
-        for file, _ in self._held.values():
-            file.close()
-        self._held.clear()
+        _let_go(self._held)
 
 
 @contextmanager
@@ -51,8 +54,20 @@ def unread(folder: Path, channel: str, number: int) -> Iterator[bool]:
         path.unlink(missing_ok=True)
 
 
-def _locked(path: Path) -> IO[str]:
-    file = path.open("a")
+def _let_go(held: dict[Path, tuple[IO[str], float]]) -> None:
+    for file, _ in held.values():
+        file.close()
+    held.clear()
+
+
+def _locked(path: Path) -> IO[str] | None:
+    """The shared lock; None for a process that may only read, which has the grace period alone."""
+    try:
+        file = path.open("a")
+    except OSError as error:
+        if error.errno in READ_ONLY:
+            return None
+        raise
     try:
         fcntl.flock(file, fcntl.LOCK_SH)
     except BaseException:
