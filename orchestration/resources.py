@@ -46,8 +46,13 @@ class Platform:
         try:
             yield own
         finally:
-            if "lake" in vars(own):
-                own.lake.close()
+            own.close()
+
+    def close(self) -> None:
+        """Close the lake, if it was opened; it is opened again when it is asked for."""
+        if "lake" in vars(self):
+            self.lake.close()
+            del self.lake
 
     def candidate(self, context: dg.AssetExecutionContext) -> Candidate:
         """The candidate release of the run, shared by all its steps and by restarts of it."""

@@ -56,11 +56,11 @@ class Warehouse:
             NoRelease: nothing was published yet.
             UnknownTable: a KeyError that names near matches.
         """
+        if name in self.lake.ops_names():  # of no release: why the first build failed can be read before there is one
+            return self.lake.ops_table(name)
         pinned = self.pinned
         if name in pinned.release.tables:
             return pinned.table(name)
-        if name in self.lake.ops_names():
-            return self.lake.ops_table(name)
         raise UnknownTable(name, self.tables())
 
     def sql(self, query: str) -> ir.Table:

@@ -52,28 +52,28 @@ def demo(arguments: argparse.Namespace, settings: Settings) -> int:
     settings = replace(settings, today=last, api_key_sha256=(digest,))
     settings.remember("LENDING_TODAY", "LENDING_API_KEY_SHA256")
 
-    runner = Runner(settings)
-    for business_date, folder in delivered:
-        steps.begin(f"delivery of {business_date} is ingested")
-        runner.run("ingest", [business_date], {"intake": {"path": str(folder)}})
-    steps.begin("curated tables, marts and features are built and published")
-    if runner.platform.current_release() is None:
-        runner.run("build", [last])
-    steps.begin("features go online and are compared with the release")
-    runner.run("materialize")
-    steps.begin("a model is trained and registered")
-    model = step_metadata(runner.run("train"), "training/default_risk")
-    steps.begin("the model is promoted and scores every client")
-    runner.run("promote", config={"serving__bundle": {"force": bool(model["unmet_rules"] != "none")}})
-    runner.run("score")
-    steps.begin("BentoML is started and asked for a score")
-    warehouse = _warehouse(runner)
-    client_id = warehouse.sql(RISKIEST).to_pyarrow()["client_id"][0].as_py()
-    answer = ask(settings, key, [client_id])
-    steps.begin("the drift report is written")
-    drift = step_metadata(runner.run("drift"), "ops/drift_metric")
-    print_summary(settings, key, warehouse, model, answer, drift, time.monotonic() - started)
-    return DONE
+    with Runner(settings) as runner:
+        for business_date, folder in delivered:
+            steps.begin(f"delivery of {business_date} is ingested")
+            runner.run("ingest", [business_date], {"intake": {"path": str(folder)}})
+        steps.begin("curated tables, marts and features are built and published")
+        if runner.platform.current_release() is None:
+            runner.run("build", [last])
+        steps.begin("features go online and are compared with the release")
+        runner.run("materialize")
+        steps.begin("a model is trained and registered")
+        model = step_metadata(runner.run("train"), "training/default_risk")
+        steps.begin("the model is promoted and scores every client")
+        runner.run("promote", config={"serving__bundle": {"force": bool(model["unmet_rules"] != "none")}})
+        runner.run("score")
+        steps.begin("BentoML is started and asked for a score")
+        warehouse = _warehouse(runner)
+        client_id = warehouse.sql(RISKIEST).to_pyarrow()["client_id"][0].as_py()
+        answer = ask(settings, key, [client_id])
+        steps.begin("the drift report is written")
+        drift = step_metadata(runner.run("drift"), "ops/drift_metric")
+        print_summary(settings, key, warehouse, model, answer, drift, time.monotonic() - started)
+        return DONE
 
 
 def deliveries(out: Path, profile: str, seed: int) -> list[tuple[date, Path]]:

@@ -12,27 +12,27 @@ def train(arguments: argparse.Namespace, settings: Settings) -> int:
     """Train a model on the release and register it."""
     from orchestration.commands.runs import Runner, step_metadata
 
-    runner = Runner(settings)
-    runner.platform.lake.at()
-    facts = step_metadata(runner.run("train"), "training/default_risk")
-    if arguments.json:
-        print(json.dumps(facts))
-    else:
-        print(f"model version {facts['model_version']}: test AUC {facts['test_auc']:.3f}, Gini {facts['test_gini']:.3f}")
-        print(f"unmet rules of the promotion gate: {facts['unmet_rules']}")
-    return DONE
+    with Runner(settings) as runner:
+        runner.platform.lake.at()
+        facts = step_metadata(runner.run("train"), "training/default_risk")
+        if arguments.json:
+            print(json.dumps(facts))
+        else:
+            print(f"model version {facts['model_version']}: test AUC {facts['test_auc']:.3f}, Gini {facts['test_gini']:.3f}")
+            print(f"unmet rules of the promotion gate: {facts['unmet_rules']}")
+        return DONE
 
 
 def promote(arguments: argparse.Namespace, settings: Settings) -> int:
     """Make a registered model the one that serving reads."""
     from orchestration.commands.runs import Runner, step_metadata
 
-    runner = Runner(settings)
-    facts = step_metadata(
-        runner.run("promote", config={"serving__bundle": {"run_id": arguments.run, "force": arguments.force}}), "serving/bundle"
-    )
-    print(f"model version {facts['bundle']} is served now")
-    return DONE
+    with Runner(settings) as runner:
+        facts = step_metadata(
+            runner.run("promote", config={"serving__bundle": {"run_id": arguments.run, "force": arguments.force}}), "serving/bundle"
+        )
+        print(f"model version {facts['bundle']} is served now")
+        return DONE
 
 
 def score(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -46,7 +46,8 @@ def score(arguments: argparse.Namespace, settings: Settings) -> int:
 def _score_all(arguments: argparse.Namespace, settings: Settings) -> int:
     from orchestration.commands.runs import Runner, step_metadata
 
-    facts = step_metadata(Runner(settings).run("score"), "marts/client_default_risk")
+    with Runner(settings) as runner:
+        facts = step_metadata(runner.run("score"), "marts/client_default_risk")
     print(json.dumps(facts) if arguments.json else f"release {facts['release_id']} holds the scores of {facts['business_date']}")
     return DONE
 
@@ -78,7 +79,8 @@ def drift(arguments: argparse.Namespace, settings: Settings) -> int:
     """Write the drift report."""
     from orchestration.commands.runs import Runner, failed_checks, step_metadata
 
-    done = Runner(settings).run("drift")
+    with Runner(settings) as runner:
+        done = runner.run("drift")
     facts = step_metadata(done, "ops/drift_metric")
     print(f"drift report: {facts['page']}")
     print(f"greatest stability index: {facts['greatest_index']:.3f} of {facts['greatest_index_of']}")

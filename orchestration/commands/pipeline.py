@@ -29,92 +29,92 @@ def ingest(arguments: argparse.Namespace, settings: Settings) -> int:
     except UnknownRule as error:
         print(f"lending ingest: --accept {error}", file=sys.stderr)
         return WRONG_USAGE
-    runner = Runner(settings)
-    config = {"path": str(arguments.path.absolute()), "allow_partial": arguments.allow_partial, "accept": arguments.accept}
-    with suppress(DeliveryRefused):  # the result says why
-        runner.run("ingest", [day], {"intake": config})
-    result = runner.platform.ingested
-    if result is None:
-        raise RuntimeError("the intake ended without a result")
-    if arguments.json:
-        print(json.dumps(result.as_json()))
-    else:
-        print("\n".join([*(file.line() for file in result.files), "" if result.error else result.message]).rstrip())
-        if result.error:
-            print(f"lending ingest: {result.error}", file=sys.stderr)
-    return result.exit_code
+    with Runner(settings) as runner:
+        config = {"path": str(arguments.path.absolute()), "allow_partial": arguments.allow_partial, "accept": arguments.accept}
+        with suppress(DeliveryRefused):  # the result says why
+            runner.run("ingest", [day], {"intake": config})
+        result = runner.platform.ingested
+        if result is None:
+            raise RuntimeError("the intake ended without a result")
+        if arguments.json:
+            print(json.dumps(result.as_json()))
+        else:
+            print("\n".join([*(file.line() for file in result.files), "" if result.error else result.message]).rstrip())
+            if result.error:
+                print(f"lending ingest: {result.error}", file=sys.stderr)
+        return result.exit_code
 
 
 def build(arguments: argparse.Namespace, settings: Settings) -> int:
     """Build and publish one release of the last business date."""
     from orchestration.commands.runs import Runner
 
-    runner = Runner(settings)
-    platform = runner.platform
-    day = platform.business_date()
-    current = platform.current_release()
-    if current is not None and not arguments.force:
-        _say(arguments, {"release_id": current.release_id, "changed": False}, f"release {current.release_id} is current")
+    with Runner(settings) as runner:
+        platform = runner.platform
+        day = platform.business_date()
+        current = platform.current_release()
+        if current is not None and not arguments.force:
+            _say(arguments, {"release_id": current.release_id, "changed": False}, f"release {current.release_id} is current")
+            return DONE
+        runner.run("build", [day])
+        release = platform.lake.at().release
+        line = f"release {release.release_id} published: business date {release.business_date}, {len(release.tables)} tables"
+        _say(arguments, {"release_id": release.release_id, "changed": True, "business_date": day.isoformat()}, line)
         return DONE
-    runner.run("build", [day])
-    release = platform.lake.at().release
-    line = f"release {release.release_id} published: business date {release.business_date}, {len(release.tables)} tables"
-    _say(arguments, {"release_id": release.release_id, "changed": True, "business_date": day.isoformat()}, line)
-    return DONE
 
 
 def backfill(arguments: argparse.Namespace, settings: Settings) -> int:
     """Compute the feature snapshots of a range of business dates again and publish them as one release."""
     from orchestration.commands.runs import Runner
 
-    runner = Runner(settings)
-    last = runner.platform.business_date()
-    if arguments.first > arguments.last or arguments.last > last:
-        print(
-            f"lending backfill: {arguments.first} to {arguments.last}: must be a range that ends by {last}, the last business date",
-            file=sys.stderr,
-        )
-        return WRONG_USAGE
-    runner.platform.lake.at()
-    runner.run("backfill", [arguments.first, arguments.last])
-    release = runner.platform.lake.at().release
-    print(f"release {release.release_id} published: features of {arguments.first} to {arguments.last}")
-    return DONE
+    with Runner(settings) as runner:
+        last = runner.platform.business_date()
+        if arguments.first > arguments.last or arguments.last > last:
+            print(
+                f"lending backfill: {arguments.first} to {arguments.last}: must be a range that ends by {last}, the last business date",
+                file=sys.stderr,
+            )
+            return WRONG_USAGE
+        runner.platform.lake.at()
+        runner.run("backfill", [arguments.first, arguments.last])
+        release = runner.platform.lake.at().release
+        print(f"release {release.release_id} published: features of {arguments.first} to {arguments.last}")
+        return DONE
 
 
 def materialize(arguments: argparse.Namespace, settings: Settings) -> int:
     """Bring the online store to the current release and compare both."""
     from orchestration.commands.runs import Runner
 
-    runner = Runner(settings)
-    release = runner.platform.lake.at().release
-    done = runner.run("materialize")
-    checks = done.get_asset_check_evaluations()
-    failed = [check for check in checks if not check.passed]
-    for check in failed:
-        print(f"lending materialize: {check.check_name}: {check.description}", file=sys.stderr)
-    if failed:
-        return FAILED
-    print(f"online features are those of release {release.release_id}")
-    return DONE
+    with Runner(settings) as runner:
+        release = runner.platform.lake.at().release
+        done = runner.run("materialize")
+        checks = done.get_asset_check_evaluations()
+        failed = [check for check in checks if not check.passed]
+        for check in failed:
+            print(f"lending materialize: {check.check_name}: {check.description}", file=sys.stderr)
+        if failed:
+            return FAILED
+        print(f"online features are those of release {release.release_id}")
+        return DONE
 
 
 def rollback(arguments: argparse.Namespace, settings: Settings) -> int:
     """Publish an older release again, online too."""
     from orchestration.commands.runs import Runner
 
-    runner = Runner(settings)
-    release = runner.platform.lake.rollback(arguments.to)
-    print(f"release {release.release_id} has the tables of release {arguments.to}")
-    return materialize(arguments, settings) if settings.online_store.exists() else DONE
+    with Runner(settings) as runner:
+        release = runner.platform.lake.rollback(arguments.to)
+        print(f"release {release.release_id} has the tables of release {arguments.to}")
+        return materialize(arguments, settings) if settings.online_store.exists() else DONE
 
 
 def gc(arguments: argparse.Namespace, settings: Settings) -> int:
     """Remove what no release needs."""
     from warehouse.lake import Lake
 
-    report = Lake(settings).gc(grace=timedelta(hours=arguments.older_than_hours))
-    print(report)
+    with Lake(settings) as lake:
+        print(lake.gc(grace=timedelta(hours=arguments.older_than_hours)))
     return DONE
 
 

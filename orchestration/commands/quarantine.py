@@ -3,6 +3,8 @@
 import argparse
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import ibis
@@ -26,10 +28,7 @@ def quarantine_list(arguments: argparse.Namespace, settings: Settings) -> int:
     """Print rows that broke a rule, newest business date first; personal values are masked in the table already."""
     if unknown := _unknown(arguments):
         return unknown
-    entries = _entries(settings)
-    if entries is None:
-        chosen, count = [], 0
-    else:
+    with _entries(settings) as entries:
         found = chosen_entries(entries, arguments)
         count = found.count().to_pyarrow().as_py()
         chosen = (summary(found) if arguments.summary else newest(found, arguments.limit)).to_pyarrow().to_pylist()
@@ -104,22 +103,22 @@ def quarantine_replay(arguments: argparse.Namespace, settings: Settings) -> int:
     tables = _tables_to_judge(arguments, settings)
     if not tables and not arguments.everything:
         return _say(arguments, {"released": {}, "changed": False}, "no row in quarantine fits; nothing changed")
-    runner = Runner(settings)
-    runner.run("replay", config={"replay_quarantine": {"tables": tables, "everything": arguments.everything}})
-    result = runner.platform.replayed
-    if result is None:
-        raise RuntimeError("the replay ended without a result")
-    facts = {
-        "released": dict(result.released),
-        "still_quarantined": result.still_quarantined,
-        "still_parked": result.still_parked,
-        "changed": result.changed,
-    }
-    still = f"{result.still_parked} still wait, {result.still_quarantined} are still rejected"
-    if not result.changed:
-        return _say(arguments, facts, f"nothing changed: {still}")
-    by_table = ", ".join(f"{count} of {table}" for table, count in result.released.items() if count)
-    return _say(arguments, facts, f"{sum(result.released.values())} rows left quarantine ({by_table or 'none'}); {still}")
+    with Runner(settings) as runner:
+        runner.run("replay", config={"replay_quarantine": {"tables": tables, "everything": arguments.everything}})
+        result = runner.platform.replayed
+        if result is None:
+            raise RuntimeError("the replay ended without a result")
+        facts = {
+            "released": dict(result.released),
+            "still_quarantined": result.still_quarantined,
+            "still_parked": result.still_parked,
+            "changed": result.changed,
+        }
+        still = f"{result.still_parked} still wait, {result.still_quarantined} are still rejected"
+        if not result.changed:
+            return _say(arguments, facts, f"nothing changed: {still}")
+        by_table = ", ".join(f"{count} of {table}" for table, count in result.released.items() if count)
+        return _say(arguments, facts, f"{sum(result.released.values())} rows left quarantine ({by_table or 'none'}); {still}")
 
 
 def _unknown(arguments: argparse.Namespace) -> int:
@@ -137,19 +136,20 @@ def _tables_to_judge(arguments: argparse.Namespace, settings: Settings) -> list[
     """Tables with rows in quarantine that the arguments ask for, in the order of the sources; None for all, when everything is."""
     if arguments.everything:
         return [arguments.table] if arguments.table else None
-    entries = _entries(settings)
-    if entries is None:
-        return []
-    found = chosen_entries(entries, arguments).select("table_name").distinct().to_pyarrow()["table_name"].to_pylist()
+    with _entries(settings) as entries:
+        found = chosen_entries(entries, arguments).select("table_name").distinct().to_pyarrow()["table_name"].to_pylist()
     return [source.name for source in SOURCES if source.name in found]
 
 
-def _entries(settings: Settings) -> ir.Table | None:
+@contextmanager
+def _entries(settings: Settings) -> Iterator[ir.Table]:
+    """The quarantine as it is now; empty before the first delivery."""
     from warehouse.lake import Lake
     from warehouse.staging.quarantine import QUARANTINE
 
-    intake = Lake(settings).intake()
-    return intake.table(QUARANTINE.name) if intake else None
+    with Lake(settings) as lake:
+        intake = lake.intake()
+        yield intake.table(QUARANTINE.name) if intake else lake.reader.empty(QUARANTINE)
 
 
 def _say(arguments: argparse.Namespace, facts: dict[str, Any], line: str) -> int:

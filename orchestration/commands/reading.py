@@ -7,12 +7,15 @@ import re
 import sys
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestration.cli import DONE, WRONG_USAGE
 from warehouse.settings import Settings
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+if TYPE_CHECKING:
+    from warehouse.lake import Lake
+
 CELL_WIDTH = 44  # of the printed table; --json and --csv print values whole
 
 
@@ -55,32 +58,46 @@ def status(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def status_facts(settings: Settings) -> dict[str, Any]:
     """Release, last delivery, rows by outcome, online generation, model in service and alerts; None where there is none."""
-    from orchestration.alerts import AlertBook, alert_line
-    from serving.bundle import NoBundle, current_folder
     from warehouse.lake import Lake
+
+    with Lake(settings) as lake:
+        return _of_lake(lake) | _of_serving(settings) | _of_alerts(lake, settings)
+
+
+def _of_lake(lake: "Lake") -> dict[str, Any]:
     from warehouse.staging.ledger import DELIVERY_LEDGER
 
-    lake = Lake(settings)
     release, intake = lake.release(), lake.intake()
     facts: dict[str, Any] = {
-        "home": str(settings.home),
+        "home": str(lake.settings.home),
         "release_id": release and release.release_id,
         "release_business_date": release and release.business_date.isoformat(),
         "released_at": release and release.created_at.isoformat(timespec="seconds"),
         "last_delivery": None,
     }
-    if intake is not None:
-        ledger = intake.table(DELIVERY_LEDGER.name)
-        outcomes = ("rows_in", "accepted", "duplicate", "quarantined", "parked", "rejected")
-        sums = ledger.agg(last_delivery=ledger.business_date.max(), files=ledger.count(), **{name: ledger[name].sum() for name in outcomes})
-        facts |= {name: plain(value) for name, value in sums.to_pyarrow().to_pylist()[0].items()}
-    facts["online_business_date"] = _online_business_date(settings)
+    if intake is None:
+        return facts
+    ledger = intake.table(DELIVERY_LEDGER.name)
+    outcomes = ("rows_in", "accepted", "duplicate", "quarantined", "parked", "rejected")
+    sums = ledger.agg(last_delivery=ledger.business_date.max(), files=ledger.count(), **{name: ledger[name].sum() for name in outcomes})
+    return facts | {name: plain(value) for name, value in sums.to_pyarrow().to_pylist()[0].items()}
+
+
+def _of_serving(settings: Settings) -> dict[str, Any]:
+    from serving.bundle import NoBundle, current_folder
+
+    facts: dict[str, Any] = {"online_business_date": _online_business_date(settings)}
     try:
-        facts["model_version"] = current_folder(settings.bundles).name
+        return facts | {"model_version": current_folder(settings.bundles).name}
     except NoBundle:
-        facts["model_version"] = None
+        return facts | {"model_version": None}
+
+
+def _of_alerts(lake: "Lake", settings: Settings) -> dict[str, Any]:
+    from orchestration.alerts import AlertBook, alert_line
+
     book = AlertBook(lake, settings)
-    return facts | {"unsent_alerts": len(book.unsent()), "open_alerts": [alert_line(state) for state in book.told()]}
+    return {"unsent_alerts": len(book.unsent()), "open_alerts": [alert_line(state) for state in book.told()]}
 
 
 def _online_business_date(settings: Settings) -> str | None:

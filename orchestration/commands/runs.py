@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from datetime import date
+from types import TracebackType
 from typing import Any
 
 import dagster as dg
@@ -26,6 +27,13 @@ class Runner:
         self.settings = settings
         self.definitions = definitions or build_definitions(settings)
         self.instance = open_instance(settings)
+
+    def __enter__(self) -> "Runner":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.platform.close()
+        self.instance.dispose()
 
     @property
     def platform(self) -> Platform:

@@ -46,6 +46,8 @@ def test_e59_a_blocked_delivery_from_the_command_line(
         assert deliver(folder, day, 60) == 0  # the whole file comes after all, under the same name
         assert [told["title"] for told in hook.received[1:]] == [f"[lending local] file replaced: regions.csv of {day}"]
     capsys.readouterr()
+    assert main(["sql", "select distinct kind from ops.alert order by kind", "--csv"]) == 0  # before there is a release
+    assert capsys.readouterr().out == "kind\ndelivery_blocked\nfile_replaced\n"
     assert main(["status", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert (facts["open_alerts"], facts["unsent_alerts"]) == ([], 0)
