@@ -126,6 +126,18 @@ def test_rows_merge_after_the_change(lake: Lake) -> None:
     assert (held(gone), held(come)) == ([OLD_NOW], [OLD_NOW | {"branch": "x"}, third])
 
 
+def test_rows_merge_into_files_of_an_older_version(lake: Lake) -> None:
+    first_release(lake)
+    publish(evolved(lake), LATER)
+    with lake.catalog.engine.begin() as connection:
+        connection.execute(sa.delete(records.file))
+    with Lake(lake.settings) as fresh:
+        candidate = fresh.candidate("release", "third")
+        candidate.merge(LATER, rows(LATER, [OLD_NOW | {"branch": "x"}]), pa.table({"loan_number": ["a"]}))
+        assert held(candidate.table(LOANS.name)) == [OLD_NOW | {"branch": "x"}, NEW]
+        publish(candidate, LATER)
+
+
 def test_rolled_back_release_reads_with_its_old_names(lake: Lake) -> None:
     first_release(lake)
     publish(evolved(lake), LATER)
