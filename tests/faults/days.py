@@ -47,8 +47,9 @@ def paid(number: int, corrected: bool = False) -> Row:
 
 
 def write(folder: Path, number: int) -> Path:
-    """The files of a delivery."""
-    return write_csv(folder / f"{number:04d}", delivery(number))
+    """The files of a delivery, written once: another run may be reading them."""
+    place = folder / f"{number:04d}"
+    return place if place.is_dir() else write_csv(place, delivery(number))
 
 
 def expected_payments(numbers: Iterable[int]) -> set[tuple[str, date, Decimal]]:

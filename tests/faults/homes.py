@@ -41,9 +41,11 @@ def lake_of(home: Path | str, **more: Any) -> Lake:
 
 
 def ingest(home: Path | str, folder: Path | str, day: date, run_id: str, **more: Any) -> IngestResult:
-    """Take a delivery, as `lending ingest` does within its run."""
+    """Take a delivery, as `lending ingest` does within its run; it must not be refused."""
     lake = lake_of(home, **more)
-    return ingest_delivery(lake, lake.settings, folder, day, run_id)
+    result = ingest_delivery(lake, lake.settings, folder, day, run_id)
+    assert result.exit_code == 0, result.error
+    return result
 
 
 def build(home: Path | str, run_id: str, **more: Any) -> Release:
