@@ -86,8 +86,8 @@ def _replayed(lake: Lake, settings: Settings, candidate: Candidate, asked: Asked
     for row in before:
         if _place(row) not in kept:
             released[row["table_name"]] = released.get(row["table_name"], 0) + 1
-    counts = [sum(row["disposition"] == name for row in after) for name in ("quarantined", "parked")]
-    return ReplayResult(released, *counts, changed=changed)
+    quarantined, parked = (sum(row["disposition"] == name for row in after) for name in ("quarantined", "parked"))
+    return ReplayResult(released, quarantined, parked, changed)
 
 
 def _refused(lake: Lake, candidate: Candidate) -> ir.Table:

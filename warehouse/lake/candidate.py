@@ -84,7 +84,13 @@ class Candidate:
             raise UnknownTable(name, snapshots)
         return self._lake.reader.table(name, snapshots[name], since)
 
-    def write(self, spec: TableSpec, data: ir.Table | pa.Table, replace: Sequence[date] | Literal["append"] | None = None) -> int:
+    def write(
+        self,
+        spec: TableSpec,
+        data: ir.Table | pa.Table,
+        replace: Sequence[date] | Literal["append"] | None = None,
+        within: Sequence[date] | None = None,
+    ) -> int:
         """Stage a table.
 
         Args:
@@ -93,6 +99,7 @@ class Candidate:
                 expression that ends with order_by.
             replace: None: the data is the whole table. Dates: these partitions are replaced, the data holds no other date, and a date
                 without rows is cleared. "append": the rows are added.
+            within: dates that appended rows may have; rows of one date are written without looking for others.
 
         Returns:
             Rows written.
@@ -107,7 +114,7 @@ class Candidate:
         crash_point(crash_at, "before_write", spec.name)
         parent = self.snapshots().get(spec.name)
         days = None if replace is None or replace == "append" else list(replace)
-        written = write_parquet(self._lake.con, spec, data, self._lake.catalog.target(spec), allowed=days)
+        written = write_parquet(self._lake.con, spec, data, self._lake.catalog.target(spec), allowed=within if days is None else days)
         crash_point(crash_at, "after_data_files", spec.name)
         replaces = branches.nothing if replace == "append" else branches.everything if days is None else branches.partitions(days)
         self._stage(spec, parent, replaces, [written])

@@ -26,7 +26,9 @@ def append_raw(lake: Lake, candidate: Candidate, files: Iterable[VerifiedFile], 
         tables = [raw_rows(lake, file, business_date, now, candidate.run_id) for file in of_source if file.rows]
         spec = source.raw_spec()
         if tables:
-            added[spec.name] = candidate.write(spec, ibis.union(tables[0], *tables[1:]) if len(tables) > 1 else tables[0], replace="append")
+            added[spec.name] = candidate.write(
+                spec, ibis.union(tables[0], *tables[1:]) if len(tables) > 1 else tables[0], replace="append", within=[business_date]
+            )
             candidate.audit(spec)
     return added
 

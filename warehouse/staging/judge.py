@@ -68,7 +68,7 @@ def judge(source: SourceTable, raw: ir.Table, context: Context, time_zone: str, 
     Returns:
         the columns of staging.<name>; file_number, disposition; faults, waits, warnings, notes (marks of warehouse.staging.rules).
     """
-    rows = typed(raw, source, time_zone, scratch).mutate(waits=ibis.literal(""))
+    rows = typed(raw, source, time_zone, scratch).mutate(waits=ibis.literal(""), notes=ibis.literal(""))
     referred = REFERENCES[source.name](rows, context, scratch)
     judged = versioned(referred, source, context.files, context.held, scratch)
     return _with_file(known(judged, context.files, time_zone), context.files)

@@ -96,9 +96,12 @@ def with_age(entries: ir.Table, last_on: ir.DateValue) -> ir.Table:
 
 
 def marked(judged: ir.Table) -> ir.Table:
-    """Judged rows that broke a rule, with all their marks; warnings count for rows that are used."""
-    warnings = ibis.ifelse(judged.disposition == "accepted", judged.warnings, "")
-    return judged.mutate(marks=(judged.faults + judged.waits + judged.notes + warnings).strip()).filter(_.marks != "")
+    """Judged rows that broke a rule, with all their marks; warnings count for rows that are used, notes for all."""
+    is_used = judged.disposition == "accepted"
+    is_marked = (judged.faults != "") | (judged.waits != "") | (judged.notes != "") | (is_used & (judged.warnings != ""))
+    marked_rows = judged.filter(is_marked)
+    warnings = ibis.ifelse(marked_rows.disposition == "accepted", marked_rows.warnings, "")
+    return marked_rows.mutate(marks=(marked_rows.faults + marked_rows.waits + marked_rows.notes + warnings).strip())
 
 
 def _faults(judged: ir.Table) -> ir.Table:

@@ -51,7 +51,8 @@ def _paying(rows: ir.Table, context: Context) -> ir.Table:
         waits=found.waits
         + broken(is_orphan & names_installment, "orphan", "installment_id")
         + broken(is_orphan & names_contract, "orphan", "contract_number"),
-        warnings=found.warnings + broken(found.is_unknown & ~is_orphan, "unknown_installment", "installment_id"),
+        # A note, since it is told of refused rows too: when the installment comes, they may pay another contract.
+        notes=found.notes + broken(found.is_unknown & ~is_orphan, "unknown_installment", "installment_id"),
     ).drop("installment_contract", "paid_contract", "is_unknown", "parent_key", "contract_start")
 
 

@@ -224,9 +224,7 @@ class _Table:
 
     def raw(self, since: date) -> ir.Table:
         """Rows of raw from a business date on, with the number of their file."""
-        rows = self.stage.candidate.table(self.source.raw_spec().name)
-        if since > BEGINNING:
-            rows = rows.filter(rows.business_date >= since)
+        rows = self.stage.candidate.table(self.source.raw_spec().name, since)
         numbers = self.files.select("file_number", on="business_date", of="source_sha256")
         return rows.join(numbers, [rows.business_date == numbers.on, rows.source_sha256 == numbers.of]).drop("on", "of")
 

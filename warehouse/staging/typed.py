@@ -34,8 +34,7 @@ def typed(raw: ir.Table, source: SourceTable, time_zone: str, scratch: Scratch) 
         file_number, source_row_number, business_date; the declared columns, typed; updated_at, is_deleted; faults and warnings (marks of
         warehouse.staging.rules).
     """
-    trimmed = raw.mutate(**{column.name: raw[column.name].strip().nullif("") for column in source.all_columns})
-    named = scratch.name(trimmed.mutate(is_plain=_is_plain(trimmed, source)))
+    named = _trimmed(raw, source, scratch)
     is_deleted = ibis.ifelse(named.is_plain, False, (named["op"].upper() == "D").fill_null(False))
     parsed = {column.name: parse(named[column.name], column) for column in source.all_columns}
     faults = marks(*(_judged(source, name, value, is_deleted) for name, value in parsed.items()), _empty(named, source, is_deleted))
@@ -63,6 +62,14 @@ def typed(raw: ir.Table, source: SourceTable, time_zone: str, scratch: Scratch) 
     return _zoned(rows, source, time_zone)
 
 
+def _trimmed(raw: ir.Table, source: SourceTable, scratch: Scratch) -> ir.Table:
+    """Rows of raw with is_plain, their text trimmed and null where there is none; a plain text has nothing to trim."""
+    names = [column.name for column in source.all_columns]
+    flagged = scratch.name(raw.mutate(is_plain=_is_plain(raw, source)))
+    texts = {name: ibis.ifelse(flagged.is_plain, flagged[name], flagged[name].strip()).nullif("") for name in names}
+    return scratch.name(flagged.mutate(**texts))
+
+
 def key_text(raw: ir.Table, column: SourceColumn) -> ir.StringValue:
     """The typed value of a key or a reference column of raw, which is text; empty where there is none."""
     text = raw[column.name].strip()
@@ -74,13 +81,14 @@ def is_sound(rows: ir.Table) -> ir.BooleanValue:
     return (rows.faults == "") & (rows.waits == "")
 
 
-def _is_plain(trimmed: ir.Table, source: SourceTable) -> ir.BooleanValue:
+def _is_plain(raw: ir.Table, source: SourceTable) -> ir.BooleanValue:
     """Whether all values are plain, all that a row needs are there, and it is no tombstone."""
-    plain = [is_plain(trimmed[column.name], column).fill_null(True) for column in source.all_columns if column.name != "op"]
-    filled = [trimmed[column.name].notnull() for column in source.columns if column.filled]
-    one_of = [ibis.or_(*(trimmed[name].notnull() for name in source.one_of))] if source.one_of else []
-    is_update = (trimmed["op"] == "U").fill_null(True)
-    return reduce(and_, [trimmed.read_fault.isnull(), is_update, *filled, *one_of, *plain])
+    is_empty = {column.name: (raw[column.name] == "").fill_null(True) for column in source.all_columns}
+    plain = [is_empty[column.name] | is_plain(raw[column.name], column) for column in source.all_columns if column.name != "op"]
+    filled = [~is_empty[column.name] for column in source.columns if column.filled]
+    one_of = [ibis.or_(*(~is_empty[name] for name in source.one_of))] if source.one_of else []
+    is_update = is_empty["op"] | (raw["op"] == "U")
+    return reduce(and_, [raw.read_fault.isnull(), is_update, *filled, *one_of, *plain])
 
 
 def _zoned(rows: ir.Table, source: SourceTable, time_zone: str) -> ir.Table:

@@ -33,7 +33,8 @@ PLAIN_TEXT = {  # kind -> texts of which `plain_value` gives what `parse` gives,
     "timestamp": f"^{PLAIN_DAY}([T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](Z|[+-](0[0-9]|1[0-5]):[0-5][0-9])?)?$",
     "flag": "^(true|false)$",
 }
-PLAIN_ID = "^[!-~]*$"
+PLAIN_ID = "^[!-~]+$"
+PLAIN_WORDS = r"^[^\s\x00-\x1f]([^\x00-\x1f]*[^\s\x00-\x1f])?$"
 END_OF_DAY = "23:59:59.999999"  # what a day without a time means
 TRUE, FALSE = ("true", "t", "yes", "y", "1", "1.0"), ("false", "f", "no", "n", "0", "0.0")
 INTEGER_DIGITS = 9  # fit into 32 bits
@@ -69,11 +70,11 @@ def parse(text: ir.StringValue, column: SourceColumn) -> Parsed:
 
 
 def is_plain(text: ir.StringValue, column: SourceColumn) -> ir.BooleanValue:
-    """Whether a trimmed text is spelled so that `plain_value` reads it; null where there is no text."""
+    """Whether a text that is not empty, as delivered, is spelled so that `plain_value` reads it: nothing to trim, nothing to mark."""
     if column.values:
         return text.isin(column.values)
     if column.kind == "text":
-        return text.re_search(PLAIN_ID) if column.identifies else text.notnull()
+        return text.re_search(PLAIN_ID if column.identifies else PLAIN_WORDS)
     return text.re_search(PLAIN_TEXT[column.kind])
 
 

@@ -25,7 +25,7 @@ def versioned(rows: ir.Table, source: SourceTable, files: ir.Table, held: ir.Tab
     Grain: one row per row of raw.
 
     Args:
-        rows: referred rows: typed, with faults, waits, warnings (marks).
+        rows: referred rows: typed, with faults, waits, warnings, notes (marks).
         source: the contract, for the key and the compared columns.
         files: of this table: file_number, delivery_seq (order of arrival), source_sha256.
         held: versions of the keys that were delivered before every row that is judged; the last one counts.
@@ -46,7 +46,7 @@ def versioned(rows: ir.Table, source: SourceTable, files: ir.Table, held: ir.Tab
     return joined.mutate(
         disposition=disposition,
         faults=joined.faults + broken(is_conflict, "key_conflict"),
-        notes=broken(joined.is_beaten, "superseded_in_delivery") + broken(joined.is_replaced, "superseded_by_delivery"),
+        notes=joined.notes + broken(joined.is_beaten, "superseded_in_delivery") + broken(joined.is_replaced, "superseded_by_delivery"),
     ).drop(*decided.columns)
 
 
