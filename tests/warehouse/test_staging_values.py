@@ -13,7 +13,7 @@ from ibis.backends import BaseBackend
 
 from warehouse.clock import instant_at
 from warehouse.sources import SourceColumn
-from warehouse.staging.values import is_wall_time, parse
+from warehouse.staging.values import is_plain, is_wall_time, parse, plain_value
 from warehouse.terms import STATUSES
 
 
@@ -167,3 +167,30 @@ def test_any_text_is_typed_or_refused_but_never_fails(con: BaseBackend, texts: l
     for kind in ("money", "ratio", "integer", "date", "timestamp", "flag"):
         for text, (value, rule) in zip(texts, parsed(con, kind, texts, negative=True), strict=True):
             assert (value is None) == rule.startswith(("bad_", "number_too_large")), (kind, text, value, rule)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.text(alphabet="0123456789.+-e, -T:Ztruefals\u00a0A", min_size=1, max_size=26), min_size=20, max_size=60))
+def test_the_short_way_gives_what_the_rules_give(con: BaseBackend, texts: list[str]) -> None:
+    """A plain text is read in one step; the rules say the same of it, and mark nothing."""
+    texts += [
+        "2024-02-28",
+        "2024-02-28 10:11:12",
+        "2024-02-28T10:11:12-07:30",
+        "2024-12-31T10:11:12Z",
+        "12.5",
+        "0012",
+        "KH-00000012",
+        "Active",
+        "true",
+    ]
+    table = ibis.memtable({"text": texts})
+    columns = [SourceColumn("x", kind, "") for kind in ("money", "ratio", "integer", "date", "timestamp", "flag", "text")]
+    columns += [SourceColumn("x_id", "text", "", rewrite=(r"^KH-([0-9]{8})$", r"\1")), SourceColumn("x", "text", "", values=STATUSES)]
+    for column in columns:
+        plain = table.filter(is_plain(table.text, column))
+        rules = parse(plain.text.strip().nullif(""), column)
+        both = plain.select("text", short=plain_value(plain.text, column), long=rules.value, marks=rules.faults + rules.warnings)
+        found = con.to_pyarrow(both).to_pylist()
+        assert found, column
+        assert all(row["short"] == row["long"] and row["marks"] == "" for row in found), column
