@@ -27,7 +27,7 @@ from warehouse.lake import Lake
 from warehouse.lake.crash import EXIT_CODE, POINTS
 from warehouse.replay import replay
 
-KILLED_SHARE, POINT_SHARE = 0.5, 0.2  # of runs; of the killed ones, those killed at a named point
+KILLED_SHARE, POINT_SHARE = 0.7, 0.2  # of runs; of the killed ones, those killed at a named point
 TYPICAL_SECONDS = {"ingest": 4.0, "build": 14.0, "rollback": 1.5, "collect": 3.0, "replay": 3.0}
 RETAINED = 3  # releases that gc leaves
 CHECK_SECONDS = 60
