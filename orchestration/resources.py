@@ -8,19 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from warehouse.curated.books import OpenBooks
 from warehouse.ingest import IngestResult
 from warehouse.lake import Candidate, Lake, Release
+from warehouse.replay import ReplayResult
 from warehouse.settings import Settings
 from warehouse.sources import SOURCES
 from warehouse.staging.ledger import DELIVERY_LEDGER, missing_tables
-
-if TYPE_CHECKING:
-    from warehouse.ingest import ReplayResult
 
 MANDATORY = sum(source.mandatory for source in SOURCES)
 

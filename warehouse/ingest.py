@@ -22,7 +22,6 @@ from warehouse.raw.landing import land
 from warehouse.raw.reader import fingerprint
 from warehouse.raw.store import append_raw
 from warehouse.raw.verify import VerifiedDelivery, verify_delivery
-from warehouse.replay import ReplayResult, replay
 from warehouse.settings import Settings
 from warehouse.sources.dialect import read_dialects
 from warehouse.staging.arrivals import Arrivals, Entry
@@ -31,8 +30,6 @@ from warehouse.staging.ledger import DELIVERY_LEDGER
 from warehouse.staging.outcome import FileOutcome, IngestResult
 from warehouse.staging.restage import Asked, held_or_empty, restage
 from warehouse.staging.screening import Screening
-
-__all__ = ["ReplayResult", "ingest_delivery", "replay", "undelivered"]
 
 ATTEMPTS = 8  # of publishing, when other deliveries are published at the same time
 ABANDONED_SECONDS = 24 * 3600

@@ -26,7 +26,7 @@ def replay_job(tags: Mapping[str, str]) -> dg.JobDefinition:
 
     @dg.op(description="Judges quarantined rows again and merges those that pass, each exactly once.")
     def replay_quarantine(context: dg.OpExecutionContext, config: ReplayConfig, platform: dg.ResourceParam[Platform]) -> None:
-        from warehouse.ingest import replay
+        from warehouse.replay import replay
 
         root = context.run.root_run_id or context.run.run_id
         result = replay(platform.lake, platform.settings, f"{root}-replay", config.tables, config.everything)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.harness import Meter
@@ -22,14 +22,14 @@ def stage(bench: Bench) -> Section:
 
 
 def for_book(bench: Bench, clients: int, out: Path) -> Step:
-    """Generate the book of the stages that follow, unless the whole profile is that book."""
+    """Generate the book of the stages that follow, delivered as csv, unless the whole profile is that book."""
     whole = bench.work / "lender"
-    if clients == bench.book().clients and (whole / "truth").exists():
+    if (clients, "csv") == (bench.book().clients, bench.book().file_format) and (whole / "truth").exists():
         out.symlink_to(whole)
         return Step("generated before", wall=0.0, cpu=0.0)
     return bench.step(
         f"generate a book of {clients:,} clients", generate, bench.sizes.simulate_seconds, profile=bench.profile, seed=bench.seed,
-        clients=clients, out=out,
+        clients=clients, out=out, file_format="csv",
     )  # fmt: skip
 
 
@@ -44,11 +44,15 @@ def claims(bench: Bench, step: Step) -> tuple[Claim, ...]:
     )
 
 
-def generate(meter: Meter, profile: str, seed: int, clients: int, out: str) -> dict[str, Any]:
-    """Write the deliveries of a lender."""
+def generate(
+    meter: Meter, profile: str, seed: int, clients: int, out: str, file_format: Literal["csv", "parquet"] | None = None
+) -> dict[str, Any]:
+    """Write the deliveries of a lender, in the format of the profile unless another one is asked for."""
     from warehouse.simulate import PROFILES, simulate
 
     chosen = replace(PROFILES[profile], clients=clients)
+    if file_format:
+        chosen = replace(chosen, file_format=file_format)
     with meter.run():
         made = simulate(chosen, seed, Path(out))
     return {"rows": sum(made.row_counts.values()), "delivered_bytes": folder_bytes(made.delivery)}

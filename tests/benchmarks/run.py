@@ -107,7 +107,7 @@ def run_book(bench: Bench, stages: Sequence[str]) -> list[Section]:
 def size_note(bench: Bench, clients: int) -> str:
     """How the book of the stages relates to the profile."""
     whole = bench.book()
-    said = f"Stages that need a book used {clients:,} clients over {whole.months} months, delivered as {whole.file_format}"
+    said = f"Stages that need a book used {clients:,} clients over {whole.months} months, delivered as csv"
     if clients == whole.clients:
         return f"{said}: the whole profile."
     return (

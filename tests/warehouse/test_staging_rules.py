@@ -100,7 +100,8 @@ INSTALLMENTS = {
 REPAYMENTS = {
     2: (repayment("Y1"), "accepted", ""),
     3: (repayment("Y2", installment_id="I99"), "parked", "orphan:installment_id"),
-    4: (repayment("Y3", installment_id="I99", contract_number="L3"), "accepted", "unknown_installment:installment_id"),  # the contract is paid
+    # the contract is paid
+    4: (repayment("Y3", installment_id="I99", contract_number="L3"), "accepted", "unknown_installment:installment_id"),
     5: (repayment("Y4", installment_id="I1", contract_number="L3"), "accepted", ""),  # the installment wins
     6: (repayment("Y5", installment_id="", contract_number="L99"), "parked", "orphan:contract_number"),
     7: (repayment("Y6", installment_id=None), "quarantined", "required_value_missing:installment_id"),
