@@ -28,10 +28,10 @@ from warehouse.staging.arrivals import Arrivals, Entry
 from warehouse.staging.batch import Suspicion, accepted_rules
 from warehouse.staging.ledger import DELIVERY_LEDGER
 from warehouse.staging.outcome import FileOutcome, IngestResult
-from warehouse.staging.restage import Asked, held_or_empty, restage
+from warehouse.staging.restage import INTAKE_LOCK, Asked, held_or_empty, restage
 from warehouse.staging.screening import Screening
 
-ATTEMPTS = 8  # of publishing, when other deliveries are published at the same time
+ATTEMPTS = 8  # of publishing, when other machines publish deliveries at the same time
 ABANDONED_SECONDS = 24 * 3600
 
 
@@ -61,12 +61,13 @@ def ingest_delivery(
     Raises:
         FileNotFoundError: nothing is at the path.
         UnknownRule: accept names something that does not exist.
-        PublishConflict: other deliveries were published at the same time, again and again.
+        PublishConflict: other machines published deliveries at the same time, again and again.
     """
     accepted = accepted_rules(accept)
     for attempt in range(1, ATTEMPTS + 1):
-        candidate = lake.candidate("intake", run_id, fresh=True)
-        with _work_folder(settings) as work:
+        # Intakes of one machine take turns: of two at once, one would have to judge its rows again on what the other published.
+        with lake.catalog.lock(INTAKE_LOCK), _work_folder(settings) as work:
+            candidate = lake.candidate("intake", run_id, fresh=True)
             try:
                 return _Intake(lake, settings, candidate, business_date, datetime.now(UTC), accepted).take(Path(path), work, allow_partial)
             except PublishConflict:

@@ -14,10 +14,10 @@ from warehouse.settings import Settings
 from warehouse.sources import SOURCES
 from warehouse.staging.ledger import DELIVERY_LEDGER
 from warehouse.staging.quarantine import QUARANTINE
-from warehouse.staging.restage import Asked, held_or_empty, restage
+from warehouse.staging.restage import INTAKE_LOCK, Asked, held_or_empty, restage
 from warehouse.staging.scope import RAW_PLACE
 
-ATTEMPTS = 8  # of publishing, when deliveries are published at the same time
+ATTEMPTS = 8  # of publishing, when other machines publish deliveries at the same time
 
 
 @dataclass(frozen=True)
@@ -49,17 +49,19 @@ def replay(lake: Lake, settings: Settings, run_id: str, tables: Collection[str] 
 
     Raises:
         ValueError: a name is no source table.
-        PublishConflict: deliveries were published at the same time, again and again.
+        PublishConflict: other machines published deliveries at the same time, again and again.
     """
     names = _checked(tables)
+    asked = Asked(everything=names) if everything else Asked(again=names)
     for attempt in range(1, ATTEMPTS + 1):
-        candidate = lake.candidate("intake", run_id, fresh=True)
-        try:
-            return _replayed(lake, settings, candidate, Asked(everything=names) if everything else Asked(again=names))
-        except PublishConflict:
-            candidate.discard()
-            if attempt == ATTEMPTS:
-                raise
+        with lake.catalog.lock(INTAKE_LOCK):
+            candidate = lake.candidate("intake", run_id, fresh=True)
+            try:
+                return _replayed(lake, settings, candidate, asked)
+            except PublishConflict:
+                candidate.discard()
+                if attempt == ATTEMPTS:
+                    raise
     raise AssertionError("the last attempt returns or raises")
 
 

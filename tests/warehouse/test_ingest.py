@@ -3,6 +3,7 @@
 import gzip
 import zipfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from warehouse.ingest import ingest_delivery, undelivered
 from warehouse.lake import Lake
 from warehouse.settings import Settings
 from warehouse.sources import SOURCES
+from warehouse.sources.clients import CLIENTS
 from warehouse.staging.outcome import NOTHING_CHANGED, IngestResult
 
 OPENING, NEXT, LATER = date(2024, 6, 30), date(2024, 7, 1), date(2024, 7, 2)
@@ -220,3 +222,15 @@ def test_undelivered_lists_landed_files_once(intake: Intake) -> None:
     (folder / "clients.csv").write_text("client_id\nC1\n")  # refused, and then not asked again
     intake.take(folder, OPENING)
     assert undelivered(intake.lake, folder, OPENING) == []
+
+
+def test_a_table_of_an_older_contract_gains_its_columns_before_it_is_read(intake: Intake) -> None:
+    spec = CLIENTS.staging_spec()
+    older = replace(spec, columns=tuple(column for column in spec.columns if column.name != "commune_code"))
+    candidate = intake.lake.candidate("intake", "older")
+    candidate.write(older, intake.lake.reader.empty(older))
+    candidate.audit(older)
+    candidate.publish(OPENING)
+    assert intake.take(BOOK, OPENING).exit_code == 0
+    assert intake.take(MORE, NEXT).exit_code == 0
+    assert {row["commune_code"] for row in intake.rows("staging.clients")} == {None}

@@ -25,6 +25,8 @@ from warehouse.staging.scratch import EngineScratch, Scratch
 from warehouse.table import TableSpec
 from warehouse.terms import Terms
 
+INTAKE_LOCK = "intake"  # held by whoever restages and publishes
+
 
 class RowsLost(AssertionError):
     """The rows of a file are not all accounted for: a defect of the platform, so nothing is published."""
@@ -73,8 +75,13 @@ def restage(lake: Lake, candidate: Candidate, ledger: ir.Table, asked: Asked, te
 
 
 def held_or_empty(lake: Lake, candidate: Candidate, spec: TableSpec) -> ir.Table:
-    """A table as it would become, empty if it was never written."""
-    return candidate.table(spec.name) if candidate.has(spec.name) else lake.reader.empty(spec).cast(spec.nullable_schema())
+    """A table as it would become, with the columns of its declaration; empty if it was never written."""
+    if not candidate.has(spec.name):
+        return lake.reader.empty(spec).cast(spec.nullable_schema())
+    if set(candidate.table(spec.name).columns) != set(spec.column_names):  # it was last written by an older declaration
+        candidate.merge(spec, lake.reader.empty(spec))
+        candidate.audit(spec)
+    return candidate.table(spec.name)
 
 
 @dataclass
@@ -128,9 +135,19 @@ class _Restage:
         news = {name for name, (_first, new, _opens) in self.delivered.items() if new is not None}
         for source in affected({*news, *self.asked.again, *self.asked.everything}):
             if source.name in self.delivered and self.candidate.has(source.raw_spec().name):
-                table = _Table(self, source)
-                if table.is_touched:
-                    table.judge()
+                self._judge_table(source)
+
+    def _judge_table(self, source: SourceTable) -> None:
+        if not self.is_whole(source):
+            _Table(self, source, self.scratch).judge()
+            return
+        with EngineScratch(self.lake.con) as scratch:  # all rows of a table: they go before those of the next one come
+            _Table(self, source, scratch).judge()
+
+    def is_whole(self, source: SourceTable) -> bool:
+        """Whether all rows of a table are judged."""
+        *_, opens = self.delivered[source.name]
+        return opens or source.name in self.asked.everything
 
     def staging(self, source: SourceTable) -> ir.Table:
         return held_or_empty(self.lake, self.candidate, source.staging_spec())
@@ -172,17 +189,13 @@ class _Restage:
 class _Table:
     """One source table in a restaging: which of its rows are judged, and by what (the Context of the judges)."""
 
-    def __init__(self, stage: "_Restage", source: SourceTable) -> None:
-        self.stage, self.source, self.scratch = stage, source, stage.scratch
+    def __init__(self, stage: "_Restage", source: SourceTable, scratch: Scratch) -> None:
+        self.stage, self.source, self.scratch = stage, source, scratch
         self.spec = source.staging_spec()
-        _, self.new_on, self.opens = stage.delivered[source.name]
-        self.is_whole = self.opens or source.name in stage.asked.everything
+        self.new_on = stage.delivered[source.name][1]
+        self.is_whole = stage.is_whole(source)
         self.files = self.scratch.keep(stage.files.filter(stage.files.table_name == source.name))
         self.touched = None if self.is_whole else self._touched()
-
-    @property
-    def is_touched(self) -> bool:
-        return self.is_whole or self.touched is not None
 
     @cached_property
     def before_all(self) -> ir.Table:
@@ -224,12 +237,15 @@ class _Table:
 
     def raw(self, since: date) -> ir.Table:
         """Rows of raw from a business date on, with the number of their file."""
+        held_or_empty(self.stage.lake, self.stage.candidate, self.source.raw_spec())
         rows = self.stage.candidate.table(self.source.raw_spec().name, since)
         numbers = self.files.select("file_number", on="business_date", of="source_sha256")
         return rows.join(numbers, [rows.business_date == numbers.on, rows.source_sha256 == numbers.of]).drop("on", "of")
 
     def judge(self) -> None:
-        """Judge the rows in scope, and note what that changes."""
+        """Judge the rows in scope, if there are any, and note what that changes."""
+        if not self.is_whole and self.touched is None:
+            return
         raw = self.scratch.name(self.raw(BEGINNING)) if self.touched is None else self._raw_in_scope(self.touched)
         judged = self.scratch.name(judge(self.source, self._plain(raw), self, self.stage.terms.time_zone, self.scratch))
         accepted = staged(judged, self.source)
@@ -312,9 +328,10 @@ class _Table:
         return self.scratch.keep(found.filter(found.business_date >= found.from_on).drop("from_on"))
 
     def _count(self, judged: ir.Table, raw: ir.Table) -> None:
-        self.stage.gained.append(self.scratch.keep(counted(judged)))
+        keep = self.stage.scratch.keep
+        self.stage.gained.append(keep(counted(judged)))
         is_part = self.touched is not None
-        self.stage.lost.append(self.scratch.keep(counted(self._dispositions_before(raw)) if is_part else self._counts_before()))
+        self.stage.lost.append(keep(counted(self._dispositions_before(raw)) if is_part else self._counts_before()))
 
     def _counts_before(self) -> ir.Table:
         """The ledger's counts of all files of the table."""
@@ -341,7 +358,7 @@ class _Table:
         self.stage.entries_gone.append(about_rows)
         faulty = self.scratch.keep(marked(judged))
         if _has_rows(faulty):  # asking is much cheaper than the entries, and most deliveries are clean
-            self.stage.entries_come.append(quarantined(faulty, raw, self.source))
+            self.stage.entries_come.append(self.stage.scratch.keep(quarantined(faulty, raw, self.source)))
         if self.source.name == INSTALLMENTS.name:
             self._quarantine_schedules(mine.filter(_.rule.isin(SCHEDULE_RULES)))
 
@@ -359,7 +376,7 @@ class _Table:
         if since is not None:
             raw = scope.at_places(self.raw(since), faults)
             numbered = faults.join(self.files.select("file_number", "business_date", "source_sha256"), ["business_date", "source_sha256"])
-            self.stage.entries_come.append(entries_of(numbered, raw, self.source))
+            self.stage.entries_come.append(self.stage.scratch.keep(entries_of(numbered, raw, self.source)))
 
     def _rescheduled(self, touched: ir.Table) -> ir.Table:
         """Contracts of judged installments, without those whose first schedule was delivered before any of these."""
@@ -372,9 +389,9 @@ class _Table:
         return contracts.anti_join(earlier, "contract_number").select("contract_number")
 
     def _changed(self, accepted: ir.Table) -> Changed:
-        after = self.held.union(accepted.select(*self.spec.column_names))
         before = self.of_keys.select(*self.spec.column_names)
-        moved, born = (self.scratch.keep(keys) for keys in scope.changed_keys(before, after, KEYS[self.source.name]))
+        after = self.stage.staging(self.source) if self.is_whole else self.held.union(accepted.select(*self.spec.column_names))
+        moved, born = (self.stage.scratch.keep(keys) for keys in scope.changed_keys(before, after, KEYS[self.source.name]))
         return Changed(moved, born, _earliest(moved.from_on), _has_rows(born))
 
 
