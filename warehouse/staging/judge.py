@@ -5,13 +5,13 @@ accepted ones; the quarantine and the ledger's counts come from the same rows, s
 not decided here (see scope): all of raw, or those that a delivery touches, give the same answer for a row.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 
 import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from warehouse.sources import SOURCES, SourceTable
+from warehouse.sources import SourceTable
 from warehouse.staging import references
 from warehouse.staging.knowledge import known
 from warehouse.staging.references import Context
@@ -32,25 +32,6 @@ REFERENCES: Mapping[str, Callable[[ir.Table, Context, Scratch], ir.Table]] = {
     "repayments": repayments,
     "penalties": references.penalties,
 }
-# What a table is judged by, besides its own rows.
-PARENTS: Mapping[str, tuple[str, ...]] = {
-    "products": ("product_types",),
-    "clients": ("regions",),
-    "contracts": ("clients", "products"),
-    "contract_status_history": ("contracts",),
-    "installments": ("contracts",),
-    "repayments": ("contracts", "installments"),
-    "penalties": ("installments",),
-}
-
-
-def affected(changed: Collection[str]) -> tuple[SourceTable, ...]:
-    """The tables that new raw rows of some can concern, parents first."""
-    names = set(changed)
-    for source in SOURCES:  # parents come before children
-        if names & set(PARENTS.get(source.name, ())):
-            names.add(source.name)
-    return tuple(source for source in SOURCES if source.name in names)
 
 
 def judge(source: SourceTable, raw: ir.Table, context: Context, time_zone: str, scratch: Scratch) -> ir.Table:

@@ -16,7 +16,7 @@ from warehouse.sources.installments import INSTALLMENTS
 from warehouse.sources.repayments import REPAYMENTS
 from warehouse.staging import scope
 from warehouse.staging.dialect import plainly
-from warehouse.staging.judge import affected, judge, staged
+from warehouse.staging.judge import judge, staged
 from warehouse.staging.ledger import DELIVERY_LEDGER, DISPOSITIONS, INGESTED, accepted_files, counted, recounted, unbalanced
 from warehouse.staging.quarantine import QUARANTINE, entries_of, marked, quarantined, with_age
 from warehouse.staging.schedule import SCHEDULE_RULES, schedule_faults
@@ -106,19 +106,18 @@ class _Restage:
         return self.scratch.keep(accepted_files(self.ledger))
 
     @cached_property
-    def delivered(self) -> Mapping[str, tuple[date, date | None, bool]]:
-        """By table: the first business date; that of the new files, if any; whether they open the table."""
+    def delivered(self) -> Mapping[str, tuple[date | None, bool]]:
+        """By table: the business date of the new files, if any; whether they open the table."""
         files = self.files
         is_new = files.delivery_seq == (self.asked.delivery_seq or 0)
         rows = files.group_by("table_name").agg(
-            first=files.business_date.min(),
             new=files.business_date.min(where=is_new),
             before=files.business_date.min(where=~is_new),
         )
         found = {}
         for row in rows.to_pyarrow().to_pylist():
             opens = row["new"] is not None and (row["before"] is None or row["new"] < row["before"])
-            found[row["table_name"]] = (row["first"], row["new"], opens)
+            found[row["table_name"]] = (row["new"], opens)
         return found
 
     @cached_property
@@ -132,8 +131,8 @@ class _Restage:
         return ibis.date(self.files.business_date.max().to_pyarrow().as_py() or BEGINNING)
 
     def judge_tables(self) -> None:
-        news = {name for name, (_first, new, _opens) in self.delivered.items() if new is not None}
-        for source in affected({*news, *self.asked.again, *self.asked.everything}):
+        news = {name for name, (new, _opens) in self.delivered.items() if new is not None}
+        for source in scope.affected({*news, *self.asked.again, *self.asked.everything}):
             if source.name in self.delivered and self.candidate.has(source.raw_spec().name):
                 self._judge_table(source)
 
@@ -146,7 +145,7 @@ class _Restage:
 
     def is_whole(self, source: SourceTable) -> bool:
         """Whether all rows of a table are judged."""
-        *_, opens = self.delivered[source.name]
+        _, opens = self.delivered[source.name]
         return opens or source.name in self.asked.everything
 
     def staging(self, source: SourceTable) -> ir.Table:
@@ -192,7 +191,7 @@ class _Table:
     def __init__(self, stage: "_Restage", source: SourceTable, scratch: Scratch) -> None:
         self.stage, self.source, self.scratch = stage, source, scratch
         self.spec = source.staging_spec()
-        self.new_on = stage.delivered[source.name][1]
+        self.new_on, _ = stage.delivered[source.name]
         self.is_whole = stage.is_whole(source)
         self.files = self.scratch.keep(stage.files.filter(stage.files.table_name == source.name))
         self.touched = None if self.is_whole else self._touched()

@@ -62,6 +62,15 @@ class Changed:
     has_born: bool
 
 
+def affected(changed: Collection[str]) -> tuple[SourceTable, ...]:
+    """The tables that new raw rows of some can concern, parents first."""
+    names = set(changed)
+    for source in SOURCES:  # parents come before children
+        if names & {edge.parent for edge in EDGES.get(source.name, ())}:
+            names.add(source.name)
+    return tuple(source for source in SOURCES if source.name in names)
+
+
 def changed_keys(before: ir.Table, after: ir.Table, key: str) -> tuple[ir.Table, ir.Table]:
     """Keys whose versions differ between two states of a staging table.
 
