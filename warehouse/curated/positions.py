@@ -119,7 +119,9 @@ def positions(staged: Staged, as_ofs: ir.Table, terms: Terms, keep: Keep = in_en
     return positions_at(staged, books(staged, as_ofs, terms, keep), as_ofs, terms, keep)
 
 
-def positions_at(staged: Staged, held_books: Books, as_ofs: ir.Table, terms: Terms, keep: Keep = in_engine) -> Positions:
+def positions_at(
+    staged: Staged, held_books: Books, as_ofs: ir.Table, terms: Terms, keep: Keep = in_engine, asked: ir.Table | None = None
+) -> Positions:
     """Cut positions at some dates from the books of these dates and others.
 
     Args:
@@ -128,9 +130,12 @@ def positions_at(staged: Staged, held_books: Books, as_ofs: ir.Table, terms: Ter
         as_ofs: as `positions` takes them.
         terms: what the lender sets about its definitions.
         keep: what to do with a step that several others read.
+        asked: as_of_on, contract_number, if not every contract is asked about at every date; a client is judged by these alone.
     """
     said = held_books.standings
     dates = standing_dates(said.runs, as_ofs)
+    if asked is not None:
+        dates = dates.semi_join(asked, ("as_of_on", "contract_number"))
     contracts = keep(judged_contracts(said.contracts, dates, product_types(staged, as_ofs)))
     penalties = penalties_at(held_books.fines, held_books.charges, contracts)
     return Positions(
