@@ -92,6 +92,17 @@ def end_of_day_at(day: ir.DateValue, time_zone: str) -> ir.TimestampValue:
     return (last - seconds.as_interval("s")).cast(TIMESTAMP)
 
 
+def business_date_at(instant: ir.TimestampValue, time_zone: str) -> ir.DateValue:
+    """The expression form of business_date: the first day whose end is not before an instant."""
+    day = instant.cast("date")
+    before, after = ((day + ibis.interval(days=shift)).cast("date") for shift in (-1, 1))
+    return ibis.cases(
+        (instant <= end_of_day_at(before, time_zone), before),
+        (instant <= end_of_day_at(day, time_zone), day),
+        (instant.notnull(), after),
+    )
+
+
 @lru_cache
 def _changes(time_zone: str) -> tuple[tuple[datetime, timedelta], ...]:
     """Changes of the UTC offset as (wall time up to which the offset before holds, offset from then on)."""
