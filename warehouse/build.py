@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
+import ibis
 import ibis.expr.types as ir
 from ibis import _
 
@@ -105,11 +106,13 @@ def _build_facts(candidate: "Candidate", opened: OpenBooks, business_date: date,
     as_ofs = clock.as_of_dates([business_date], terms.time_zone)
     now = positions_at(opened.staged, opened.books, as_ofs, terms)
     origins = regions_on(now.contracts, "start_date", opened.staged, as_ofs, terms)
-    _write(candidate, FACT_CONTRACT, fact_contract(now.contracts, origins))
     _write(candidate, FACT_CONTRACT_STATUS, fact_contract_status(now.events))
     _write(candidate, FACT_INSTALLMENT, fact_installment(now.installments))
     _write(candidate, FACT_REPAYMENT, fact_repayment(now.repayments))
     _write(candidate, FACT_PENALTY, fact_penalty(now.penalties))
+    # Several facts of contracts read installments and repayments; the rows just written are cheaper than working them out again.
+    dated = [candidate.table(spec.name).mutate(as_of_on=ibis.literal(business_date)) for spec in (FACT_INSTALLMENT, FACT_REPAYMENT)]
+    _write(candidate, FACT_CONTRACT, fact_contract(now._replace(installments=dated[0], repayments=dated[1]), origins))
 
 
 def _build_months(candidate: "Candidate", opened: OpenBooks, asked_days: Sequence[date], terms: Terms) -> None:

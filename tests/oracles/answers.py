@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.oracles.outcomes import outcome_row
 from tests.oracles.positions import Book, Contract
 
 Rows = dict[tuple, dict[str, Any]]
@@ -10,6 +11,11 @@ Rows = dict[tuple, dict[str, Any]]
 def contracts(book: Book) -> Rows:
     """By (as_of_on, contract_number)."""
     return {(book.as_of, number): contract_row(contract) for number, contract in book.contracts.items()}
+
+
+def outcomes(book: Book) -> Rows:
+    """By (as_of_on, contract_number), with what has become of each contract."""
+    return {(book.as_of, number): contract_row(contract) | outcome_row(book, contract) for number, contract in book.contracts.items()}
 
 
 def contract_row(contract: Contract) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from tests.oracles.allocation import NOTHING
 from tests.oracles.days import DAY, first_day, month_ends, months_apart
 from tests.oracles.ledger import Ledger
+from tests.oracles.outcomes import client_debt_group, debt_group
 from tests.oracles.positions import UNKNOWN, Book, Contract
 
 
@@ -70,6 +71,9 @@ class Months:
             "region_at_origination_id": contract.region_at_origination_id,
             "region_as_of_month_id": region,
             "region_current_map_id": self.current_map(region),
+            "ended_status": contract.now.end_status,
+            "vn_debt_group": debt_group(dpd),
+            "client_vn_debt_group": client_debt_group(book, contract),
         }
 
 

@@ -54,7 +54,7 @@ def build(case: Case, home: Path) -> Iterator[Built]:
 
 def facts(built: Built) -> None:
     book = built.months.release
-    contracts = answers.contracts(book)
+    contracts = answers.outcomes(book)
     for (_, number), row in contracts.items():
         row["vintage_month"] = first_day(row["start_date"])
         row["region_at_origination_id"] = book.contracts[number].region_at_origination_id

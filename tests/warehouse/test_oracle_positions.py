@@ -16,6 +16,7 @@ from tests.oracles.ledger import BEGINNING, Ledger
 from tests.oracles.positions import Book
 from tests.strategies import Case, cases, examples
 from tests.warehouse.test_oracle_golden import assert_cells, assert_paid, questions
+from warehouse.curated.fact_contract import with_outcomes
 from warehouse.curated.positions import Positions, peak_dpd, positions
 from warehouse.table import TIMESTAMP
 from warehouse.terms import Terms
@@ -49,9 +50,17 @@ def compare(con, ledger: Ledger, asked: dict[date, date], terms: Terms) -> None:
     ):
         expected = {place: row for book in books for place, row in getattr(answers, name)(book).items()}
         check(name, expected, keyed(con.to_pyarrow(getattr(found, name)).to_pylist(), key), ledger)
+    compare_outcomes(con, found, books, ledger)
     compare_penalties(con, found, books, ledger)
     compare_regions(con, found, books, ledger)
     compare_peaks(con, found, books, ledger)
+
+
+def compare_outcomes(con, found: Positions, books: list[Book], ledger: Ledger) -> None:
+    """What fact_contract adds to positions, at every date and not only at a release's."""
+    expected = {place: row for book in books for place, row in answers.outcomes(book).items()}
+    actual = keyed(con.to_pyarrow(with_outcomes(found)).to_pylist(), ("as_of_on", "contract_number"))
+    check("outcomes", expected, actual, ledger)
 
 
 def compare_penalties(con, found: Positions, books: list[Book], ledger: Ledger) -> None:

@@ -11,11 +11,12 @@ from ibis import _
 from warehouse.clock import add_months_on
 from warehouse.curated.as_known import as_named, is_current
 from warehouse.curated.ledger import ERA
+from warehouse.curated.payment_defaults import is_payment_default
 from warehouse.curated.spells import status_at
 from warehouse.curated.staged import Staged
 from warehouse.curated.statuses import AT, contract_versions
 from warehouse.curated.values import filled, lookup, when
-from warehouse.terms import EARLY_SETTLEMENT_MIN_DAYS, FPD_DAYS, FROZEN_STATUSES, REFINANCE_DAYS, UNKNOWN
+from warehouse.terms import EARLY_SETTLEMENT_MIN_DAYS, FROZEN_STATUSES, REFINANCE_DAYS, UNKNOWN
 
 
 def held_contracts(contracts: ir.Table, settlements: ir.Table, asked: ir.Table) -> ir.Table:
@@ -164,13 +165,9 @@ def _with_original(contracts: ir.Table, originals: ir.Table) -> ir.Table:
 
 
 def _with_first_payment(contracts: ir.Table) -> ir.Table:
-    """Add is_fpd30: whether the first installment was unsettled at the end of its 30th day past due, while the contract ran."""
-    reach_on = (_.first_installment_due_on + ibis.interval(days=FPD_DAYS)).cast("date")
-    was_unsettled = _.first_installment_settled_on.isnull() | (_.first_installment_settled_on > _.reach_on)
-    was_running = _.ended_on.isnull() | (_.ended_on > _.reach_on) | ((_.ended_on == _.reach_on) & _.ended_status.isin(FROZEN_STATUSES))
-    is_judged = _.status.notin(("New", "Cancel")) & (_.reach_on <= _.as_of_on)
-    judged = contracts.mutate(reach_on=reach_on).mutate(is_fpd30=when(is_judged, was_unsettled & was_running))
-    return judged.drop("reach_on", "first_installment_due_on", "first_installment_settled_on")
+    """Add is_fpd30: the payment default of the first installment."""
+    is_fpd30 = is_payment_default(_.first_installment_due_on, _.first_installment_settled_on)
+    return contracts.mutate(is_fpd30=is_fpd30).drop("first_installment_due_on", "first_installment_settled_on")
 
 
 def with_early_settlement(contracts: ir.Table) -> ir.Table:

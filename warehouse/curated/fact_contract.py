@@ -3,6 +3,13 @@
 import ibis.expr.types as ir
 from ibis import _
 
+from warehouse.curated.cures import with_cures
+from warehouse.curated.debt_groups import with_debt_groups
+from warehouse.curated.defaults import with_defaults
+from warehouse.curated.payment_defaults import with_payment_defaults
+from warehouse.curated.peaks import with_worst_days
+from warehouse.curated.positions import Positions
+from warehouse.curated.recoveries import with_recoveries
 from warehouse.curated.values import lookup
 from warehouse.table import MONEY, TableSpec, columns
 from warehouse.terms import STATUSES, UNKNOWN
@@ -40,28 +47,56 @@ FACT_CONTRACT = TableSpec(
             ("sold_principal_amount", MONEY, "Principal not paid back when the contract was sold."),
             ("vintage_month", "date", "First day of the month of disbursement."),
             ("region_at_origination_id", "string", "Region of the client on the start date."),
+            ("max_dpd", "int64", "Greatest days past due on any day so far.", {"bounds": (0, None)}),
+            ("dpd30_on", "date?", "First day with 30 days past due."),
+            ("dpd90_on", "date?", "First day with 90 days past due."),
+            ("is_spd30", "bool?", "Whether the second installment was the first to reach 30 days past due; empty while unknown."),
+            ("is_tpd30", "bool?", "Whether the third installment was the first to reach 30 days past due; empty while unknown."),
+            ("vn_debt_group", "int32", "Debt group of the contract's days past due, 1 to 5.", {"bounds": (1, 5)}),
+            ("client_vn_debt_group", "int32", "Worst of that and of the client's open contracts.", {"bounds": (1, 5)}),
+            ("defaulted_on", "date?", "First day with 90 days past due, or of the write-off or sale."),
+            ("defaulted_principal_amount", MONEY, "Principal not paid back at the end of that day.", {"bounds": (0, None)}),
+            ("recovered_amount", MONEY, "Paid after a write-off and before a sale.", {"bounds": (0, None)}),
+            ("cured_on", "date?", "Day of the third installment on time in a row, after the last spell of 30 days past due."),
+            ("is_back_to_current", "bool", "Whether it is open without days past due, having had 30."),
         )
     ),
 )
 
 
-def fact_contract(contracts: ir.Table, origins: ir.Table) -> ir.Table:
+def fact_contract(now: Positions, origins: ir.Table) -> ir.Table:
     """Contracts as of one date.
+
+    What is only asked as of a release is worked out here and not in positions, which are cut for every month end.
 
     Grain: one row per contract_number.
 
     Args:
-        contracts: of Positions, one as_of_on.
+        now: positions as of the date. Installments and repayments may also be read from their fact tables, with as_of_on added.
         origins: as_of_on, client_id, start_date, region_id; of `warehouse.curated.regions.regions_on`.
 
     Returns:
         the columns of FACT_CONTRACT.
     """
     return (
-        lookup(contracts, origins, ("as_of_on", "client_id", "start_date"))
+        lookup(with_outcomes(now), origins, ("as_of_on", "client_id", "start_date"))
         .mutate(
             vintage_month=_.start_date.truncate("M").cast("date"),
             region_at_origination_id=_.region_id.fill_null(UNKNOWN),
         )
         .select(FACT_CONTRACT.column_names)
     )
+
+
+def with_outcomes(now: Positions) -> ir.Table:
+    """Contracts with what has become of them: worst days, payment defaults, debt groups, default, recovery and cure.
+
+    Grain: one row per (as_of_on, contract_number).
+
+    Args:
+        now: positions as of one or many dates.
+    """
+    grouped = with_debt_groups(with_worst_days(now.contracts, now.arrears), now.contracts)
+    judged = with_payment_defaults(grouped, now.installments)
+    lost = with_recoveries(with_defaults(judged, now.repayments), now.repayments, now.events)
+    return with_cures(lost, now.installments, now.arrears)

@@ -12,11 +12,12 @@ import ibis.expr.types as ir
 from ibis import _
 
 from warehouse.clock import month_end, months_between
+from warehouse.curated.debt_groups import with_debt_groups
 from warehouse.curated.positions import Positions, peak_dpd
 from warehouse.curated.statuses import AT
 from warehouse.curated.values import filled, lookup
 from warehouse.table import MONEY, TableSpec, columns
-from warehouse.terms import DPD_BUCKETS, STATUSES, UNKNOWN
+from warehouse.terms import DPD_BUCKETS, ENDING_STATUSES, STATUSES, UNKNOWN
 
 FACT_CONTRACT_MONTH = TableSpec(
     name="curated.fact_contract_month",
@@ -44,6 +45,10 @@ FACT_CONTRACT_MONTH = TableSpec(
             ("region_at_origination_id", "string", "Region of the client on the start date."),
             ("region_as_of_month_id", "string", "Region of the client then."),
             ("region_current_map_id", "string", "What that region belongs to on the release's business date, after mergers."),
+            ("ended_status", "string?", "Status of the event that ended it, as known then.", {"values": ENDING_STATUSES}),
+            ("vn_debt_group", "int32", "Debt group of dpd, 1 to 5.", {"bounds": (1, 5)}),
+            ("client_vn_debt_group", "int32", "Worst of that and of the client's open contracts then.", {"bounds": (1, 5)}),
+            ("ended_on", "date?", "When it ended, as known then; before the month in its last row if its end became known late."),
         )
     ),
     partition_by="month_on",
@@ -103,6 +108,21 @@ def fact_contract_month(
     """
     ended = _ended(then.contracts)
     rows = _running(then.contracts, months, ended if ended_before is None else ended.union(ended_before))
+    return month_rows(then, rows, months, origins, current_map)
+
+
+def month_rows(then: Positions, rows: ir.Table, months: ir.Table, origins: ir.Table, current_map: ir.Table) -> ir.Table:
+    """The columns of FACT_CONTRACT_MONTH of some contracts.
+
+    Grain: as the rows.
+
+    Args:
+        then: positions as of every as_of_on of the months.
+        rows: some of then.contracts, with month_on and before_on of the month.
+        months: as fact_contract_month takes them.
+        origins: as fact_contract_month takes them.
+        current_map: as fact_contract_month takes them.
+    """
     valued = lookup(lookup(_peaks(then, rows), _due_in_month(then, months), AT), _penalties_in_month(then, months), AT)
     placed = lookup(
         lookup(valued, origins.rename(region_at_origination_id="region_id"), ("as_of_on", "client_id", "start_date")),
@@ -113,14 +133,18 @@ def fact_contract_month(
         region_as_of_month_id=_.region_as_of_month_id.fill_null(UNKNOWN),
     )
     mapped = lookup(placed, current_map.rename(region_as_of_month_id="region_id"), ("region_as_of_month_id",))
-    return mapped.mutate(
-        dpd_bucket=dpd_bucket(_.dpd),
-        mob=months_between(_.as_of_on, _.start_date),
-        due_amount=filled(_.due_amount),
-        paid_amount=filled(_.paid_amount),
-        penalty_amount=filled(_.penalty_amount),
-        region_current_map_id=_.region_current_map_id.fill_null(_.region_as_of_month_id),
-    ).select(FACT_CONTRACT_MONTH.column_names)
+    return (
+        with_debt_groups(mapped, then.contracts)
+        .mutate(
+            dpd_bucket=dpd_bucket(_.dpd),
+            mob=months_between(_.as_of_on, _.start_date),
+            due_amount=filled(_.due_amount),
+            paid_amount=filled(_.paid_amount),
+            penalty_amount=filled(_.penalty_amount),
+            region_current_map_id=_.region_current_map_id.fill_null(_.region_as_of_month_id),
+        )
+        .select(FACT_CONTRACT_MONTH.column_names)
+    )
 
 
 def dpd_bucket(dpd: ir.IntegerValue) -> ir.StringValue:

@@ -11,7 +11,7 @@ from ibis import _
 from warehouse.clock import days_between
 from warehouse.curated.ledger import ERA
 from warehouse.curated.statuses import AT
-from warehouse.curated.values import lookup
+from warehouse.curated.values import lookup, when
 
 
 def arrears(contracts: ir.Table, overdue: ir.Table, spells: ir.Table) -> ir.Table:
@@ -83,6 +83,35 @@ def peak_of(runs: ir.Table) -> ir.Table:
     Grain: as the runs.
     """
     return runs.mutate(max_dpd=_dpd_on(_.last_on))
+
+
+def with_worst_days(contracts: ir.Table, runs: ir.Table) -> ir.Table:
+    """Add the greatest dpd of all days up to the date, and the first days on which dpd was 30 and 90.
+
+    Ever 30 is `dpd30_on` being filled: month ends would miss a contract that was 30 days past due between two of them.
+
+    Grain: one row per (as_of_on, contract_number).
+
+    Args:
+        contracts: of Positions.
+        runs: of arrears.
+
+    Returns:
+        the contracts' columns, max_dpd (0 if no day was past due), dpd30_on, dpd90_on.
+    """
+    worst = (
+        peak_of(runs)
+        .mutate(dpd30_on=_reached_on(30), dpd90_on=_reached_on(90))
+        .group_by(AT)
+        .agg(max_dpd=_.max_dpd.max(), dpd30_on=_.dpd30_on.min(), dpd90_on=_.dpd90_on.min())
+    )
+    return lookup(contracts, worst, AT).mutate(max_dpd=_.max_dpd.fill_null(0))
+
+
+def _reached_on(days: int) -> ir.DateValue:
+    """The first day of a run on which dpd was at least so many days; frozen runs have it from their first day or never."""
+    day = (_.due_date + ibis.interval(days=days)).cast("date")
+    return when(_.max_dpd >= days, ibis.greatest(_.first_on, day))
 
 
 def _dpd_on(day: ir.DateValue) -> ir.IntegerValue:
