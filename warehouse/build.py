@@ -1,10 +1,10 @@
 """Building the curated tables and the marts of a candidate, without an orchestrator.
 
-Everything is computed from the candidate's staging tables alone, so building twice gives the same rows. Money is allocated once, in books
-for all dates; month ends are cut from these some at a time, since what bounds memory is installments times dates.
+Everything follows from the candidate's staging tables alone, so building twice gives the same rows, and month ends that the base release
+holds as they would be computed stay as they are. Money is allocated once, in books for all dates that are asked for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -19,9 +19,7 @@ from warehouse.curated import (
     DIM_PRODUCT,
     DIM_REGION,
     FACT_CONTRACT,
-    FACT_CONTRACT_MONTH,
     FACT_CONTRACT_STATUS,
-    FACT_CONTRACT_STOCK,
     FACT_INSTALLMENT,
     FACT_PENALTY,
     FACT_REPAYMENT,
@@ -32,16 +30,14 @@ from warehouse.curated.dim_date import dim_date
 from warehouse.curated.dim_product import dim_product
 from warehouse.curated.dim_region import dim_region
 from warehouse.curated.fact_contract import fact_contract
-from warehouse.curated.fact_contract_month import contract_months, ended_contracts, fact_contract_month
 from warehouse.curated.fact_contract_status import fact_contract_status
-from warehouse.curated.fact_contract_stock import fact_contract_stock
 from warehouse.curated.fact_installment import fact_installment
 from warehouse.curated.fact_penalty import fact_penalty
 from warehouse.curated.fact_repayment import fact_repayment
 from warehouse.curated.positions import positions_at
-from warehouse.curated.regions import current_map, regions_on
+from warehouse.curated.regions import regions_on
 from warehouse.curated.staged import Staged
-from warehouse.parts import parts
+from warehouse.months import build_months, days_of_books, month_days, stale_days
 from warehouse.table import TableSpec
 from warehouse.terms import Terms
 
@@ -51,16 +47,21 @@ if TYPE_CHECKING:
 CALENDAR = (date(1950, 1, 1), date(2099, 12, 31))  # a date outside is a typing error and gets no row in dim_date
 
 
-def build_curated(candidate: "Candidate", business_date: date, terms: Terms) -> OpenBooks:
+def build_curated(
+    candidate: "Candidate", business_date: date, terms: Terms, changed_on: date | None = date.min, also: Iterable[date] = ()
+) -> OpenBooks:
     """Write and audit all curated tables.
 
     Args:
         candidate: holds the staging tables.
         business_date: as of which, and with the knowledge of which, the tables are.
         terms: the lender's definitions.
+        changed_on: of `warehouse.changes.first_changed_on`: month ends before it stay as the base release has them; None if nothing has
+            changed, the earliest date there is to compute them all.
+        also: other dates that a later step will ask the books about.
 
     Returns:
-        The books of all month ends and the business date, for the features of these dates.
+        The books of the computed month ends, the business date and the other dates.
 
     Raises:
         KeyError: a source without which nothing can be built was never delivered.
@@ -71,9 +72,11 @@ def build_curated(candidate: "Candidate", business_date: date, terms: Terms) -> 
     _write(candidate, DIM_CLIENT, dim_client(staged.clients, staged.regions, terms))
     _write(candidate, DIM_DATE, dim_date(*_calendar(staged, business_date)))
     days = month_days(_first_start(staged, business_date), business_date)
-    opened = open_books(candidate, staged, days, terms)
+    stale = stale_days(candidate, days, changed_on, terms)
+    asked = {day for day in also if day <= business_date}
+    opened = open_books(candidate, staged, days_of_books(days, stale) | asked, terms)
     _build_facts(candidate, opened, business_date, terms)
-    _build_months(candidate, opened, days, terms)
+    build_months(candidate, opened, days, stale, terms)
     return opened
 
 
@@ -88,11 +91,6 @@ def build_marts(candidate: "Candidate", business_date: date, terms: Terms) -> No
     from warehouse.marts import write_marts
 
     write_marts(candidate, business_date)
-
-
-def month_days(first: date, business_date: date) -> list[date]:
-    """The as-of dates of fact_contract_month: every month end from a first date on, and the business date for the open month."""
-    return sorted({*clock.month_ends(first, business_date), business_date})
 
 
 def _known(staged: Staged, business_date: date, terms: Terms) -> Staged:
@@ -113,25 +111,6 @@ def _build_facts(candidate: "Candidate", opened: OpenBooks, business_date: date,
     # Several facts of contracts read installments and repayments; the rows just written are cheaper than working them out again.
     dated = [candidate.table(spec.name).mutate(as_of_on=ibis.literal(business_date)) for spec in (FACT_INSTALLMENT, FACT_REPAYMENT)]
     _write(candidate, FACT_CONTRACT, fact_contract(now._replace(installments=dated[0], repayments=dated[1]), origins))
-
-
-def _build_months(candidate: "Candidate", opened: OpenBooks, asked_days: Sequence[date], terms: Terms) -> None:
-    """fact_contract_month and fact_contract_stock, some months at a time, oldest first."""
-    staged, today = opened.staged, clock.as_of_dates(asked_days[-1:], terms.time_zone)
-    regions_now = current_map(staged, today).drop("as_of_on").cache()
-    ended = None  # at the end of the part before
-    for number, days in enumerate(parts(asked_days, staged)):
-        as_ofs = clock.as_of_dates(days, terms.time_zone)
-        then = positions_at(staged, opened.books, as_ofs, terms)
-        then = then._replace(regions=then.regions.cache())
-        origins = regions_on(then.contracts, "start_date", staged, as_ofs, terms)
-        rows = fact_contract_month(then, contract_months(days), origins, regions_now, ended)
-        stock = fact_contract_stock(then.contracts, then.regions)
-        candidate.write(FACT_CONTRACT_MONTH, rows.cache(), replace=[clock.month_end(day) for day in days] if number else None)
-        candidate.write(FACT_CONTRACT_STOCK, stock, replace=days if number else None)
-        ended = ended_contracts(then.contracts, days[-1]).cache()
-    candidate.audit(FACT_CONTRACT_MONTH)
-    candidate.audit(FACT_CONTRACT_STOCK)
 
 
 def _first_start(staged: Staged, business_date: date) -> date:

@@ -12,7 +12,7 @@ from warehouse.build import build_curated, build_marts
 from warehouse.curated import CURATED
 from warehouse.ingest import ingest_delivery
 from warehouse.lake import Candidate
-from warehouse.marts import LOAN_DISTRIBUTION_BY_REGION, PORTFOLIO_BY_REGION_MONTH
+from warehouse.marts import BUILT_MARTS
 from warehouse.sources import SOURCES
 from warehouse.staging.ledger import DELIVERY_LEDGER, unbalanced
 from warehouse.staging.quarantine import QUARANTINE
@@ -21,7 +21,7 @@ from warehouse.table import TableSpec
 RAW = [source.raw_spec() for source in SOURCES]
 STAGING = [source.staging_spec() for source in SOURCES]
 OPS = [DELIVERY_LEDGER, QUARANTINE]
-MARTS = [LOAN_DISTRIBUTION_BY_REGION, PORTFOLIO_BY_REGION_MONTH]
+MARTS = list(BUILT_MARTS)
 RELEASE = dg.AssetKey("release")
 
 

@@ -7,7 +7,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from warehouse.clock import BEGINNING, days_between, end_of_day_at
+from warehouse.clock import BEGINNING, business_date_at, days_between
 from warehouse.curated.as_known import as_named, with_known_to
 from warehouse.curated.staged import Staged
 from warehouse.curated.values import lookup
@@ -28,7 +28,7 @@ def client_versions(clients: ir.Table, time_zone: str) -> ir.Table:
     Returns:
         the staged columns, known_to, valid_from.
     """
-    changed_on = _day_in(_.updated_at, time_zone)
+    changed_on = business_date_at(_.updated_at, time_zone)
     from_on = ibis.ifelse((changed_on <= _.business_date).fill_null(False), changed_on, _.business_date)
     return with_known_to(clients, "client_id").mutate(valid_from=ibis.ifelse(_.is_opening, ibis.literal(BEGINNING), from_on))
 
@@ -85,7 +85,20 @@ def current_map(staged: Staged, as_ofs: ir.Table) -> ir.Table:
         as_of_on, region_id, region_current_map_id. A circle of successors ends where it would meet a region again, a chain after
         MAX_SUCCESSIONS; a successor that no delivery has named is Unknown.
     """
-    held = as_named(staged.regions, "region_id", as_ofs)
+    return followed(as_named(staged.regions, "region_id", as_ofs))
+
+
+def followed(held: ir.Table) -> ir.Table:
+    """Regions with the end of their chain of successors; see current_map for circles and long chains.
+
+    Grain: one row per (as_of_on, region_id), as the input.
+
+    Args:
+        held: as_of_on, region_id, successor_region_id.
+
+    Returns:
+        as_of_on, region_id, region_current_map_id.
+    """
     steps = held.select("as_of_on", region_current_map_id="region_id", successor="successor_region_id", is_held=True)
     rows = held.select("as_of_on", "region_id", region_current_map_id="region_id").mutate(seen=ibis.array([_.region_id]))
     for _step in range(MAX_SUCCESSIONS):
@@ -131,15 +144,4 @@ def _named(rows: ir.Table, staged: Staged, as_ofs: ir.Table) -> ir.Table:
         lookup(rows, held, ("as_of_on", "region_id"))
         .mutate(region_id=ibis.ifelse(_.is_held.notnull(), _.region_id, UNKNOWN))
         .drop("is_held")
-    )
-
-
-def _day_in(instant: ir.TimestampValue, time_zone: str) -> ir.DateValue:
-    """The lender's calendar day of an instant: the first one whose end is not before it."""
-    day = instant.cast("date")
-    before, after = ((day + ibis.interval(days=shift)).cast("date") for shift in (-1, 1))
-    return ibis.cases(
-        (instant <= end_of_day_at(before, time_zone), before),
-        (instant <= end_of_day_at(day, time_zone), day),
-        (instant.notnull(), after),
     )

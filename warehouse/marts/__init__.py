@@ -1,10 +1,46 @@
 """Regional marts, with the grain in each name."""
 
 from warehouse.marts.client_default_risk import CLIENT_DEFAULT_RISK
-from warehouse.marts.loan_distribution_by_region import LOAN_DISTRIBUTION_BY_REGION
-from warehouse.marts.portfolio_by_region_month import PORTFOLIO_BY_REGION_MONTH
+from warehouse.marts.client_repayment_history import CLIENT_REPAYMENT_HISTORY
+from warehouse.marts.loan_distribution_by_region import (
+    LOAN_DISTRIBUTION_BY_CURRENT_REGION_MONTH,
+    LOAN_DISTRIBUTION_BY_ORIGINATION_REGION_MONTH,
+    LOAN_DISTRIBUTION_BY_REGION,
+)
+from warehouse.marts.portfolio_by_region_month import (
+    PORTFOLIO_BY_CURRENT_REGION_MONTH,
+    PORTFOLIO_BY_ORIGINATION_REGION_MONTH,
+    PORTFOLIO_BY_REGION_MONTH,
+)
+from warehouse.marts.roll_rate_by_region import ROLL_RATE_BY_REGION
+from warehouse.marts.vintage_by_region import VINTAGE_BY_REGION
 from warehouse.marts.write import write_marts
 
-MARTS = (LOAN_DISTRIBUTION_BY_REGION, PORTFOLIO_BY_REGION_MONTH, CLIENT_DEFAULT_RISK)
+BUILT_MARTS = (  # from the curated tables, with every release; the others have writers of their own
+    LOAN_DISTRIBUTION_BY_REGION,
+    LOAN_DISTRIBUTION_BY_ORIGINATION_REGION_MONTH,
+    LOAN_DISTRIBUTION_BY_CURRENT_REGION_MONTH,
+    PORTFOLIO_BY_REGION_MONTH,
+    PORTFOLIO_BY_ORIGINATION_REGION_MONTH,
+    PORTFOLIO_BY_CURRENT_REGION_MONTH,
+    VINTAGE_BY_REGION,
+    ROLL_RATE_BY_REGION,
+    CLIENT_REPAYMENT_HISTORY,
+)
+MARTS = (*BUILT_MARTS, CLIENT_DEFAULT_RISK)
 
-__all__ = ["CLIENT_DEFAULT_RISK", "LOAN_DISTRIBUTION_BY_REGION", "MARTS", "PORTFOLIO_BY_REGION_MONTH", "write_marts"]
+__all__ = [
+    "BUILT_MARTS",
+    "CLIENT_DEFAULT_RISK",
+    "CLIENT_REPAYMENT_HISTORY",
+    "LOAN_DISTRIBUTION_BY_CURRENT_REGION_MONTH",
+    "LOAN_DISTRIBUTION_BY_ORIGINATION_REGION_MONTH",
+    "LOAN_DISTRIBUTION_BY_REGION",
+    "MARTS",
+    "PORTFOLIO_BY_CURRENT_REGION_MONTH",
+    "PORTFOLIO_BY_ORIGINATION_REGION_MONTH",
+    "PORTFOLIO_BY_REGION_MONTH",
+    "ROLL_RATE_BY_REGION",
+    "VINTAGE_BY_REGION",
+    "write_marts",
+]

@@ -1,13 +1,20 @@
 """Writing the regional marts into a candidate, from its curated tables alone."""
 
+from collections.abc import Iterator
 from datetime import date
 from typing import TYPE_CHECKING
 
 import ibis.expr.types as ir
 
+from warehouse.curated.keep import in_engine
 from warehouse.marts.attribution import mart_months
-from warehouse.marts.loan_distribution_by_region import LOAN_DISTRIBUTION_BY_REGION, loan_distribution_by_region
-from warehouse.marts.portfolio_by_region_month import PORTFOLIO_BY_REGION_MONTH, portfolio_by_region_month
+from warehouse.marts.client_repayment_history import CLIENT_REPAYMENT_HISTORY, client_repayment_history
+from warehouse.marts.loan_distribution_by_region import LOAN_DISTRIBUTIONS, loan_distribution_by_region, loan_distribution_cells
+from warehouse.marts.moves import contract_moves
+from warehouse.marts.portfolio_by_region_month import PORTFOLIOS, portfolio_by_region_month, portfolio_cells
+from warehouse.marts.roll_rate_by_region import ROLL_RATE_BY_REGION, roll_rate_by_region
+from warehouse.marts.vintage_by_region import VINTAGE_BY_REGION, vintage_by_region
+from warehouse.table import TableSpec
 
 if TYPE_CHECKING:
     from warehouse.lake import Candidate
@@ -26,24 +33,38 @@ def write_marts(candidate: "Candidate", business_date: date) -> dict[str, int]:
     Returns:
         Rows written per table.
     """
-    facts = {name: candidate.table(f"curated.{name}") for name in FACTS}
-    dims = {name: candidate.table(f"curated.{name}") for name in DIMENSIONS}
-    months = mart_months(_first_start(facts["fact_contract"], business_date), business_date)
-    of_contracts = {name: facts[name] for name in ("fact_contract", "fact_contract_status")}
-    distribution = loan_distribution_by_region(months, fact_contract_stock=facts["fact_contract_stock"], **of_contracts, **dims)
-    portfolio = portfolio_by_region_month(
-        months,
-        fact_contract_month=facts["fact_contract_month"],
-        fact_installment=facts["fact_installment"],
-        fact_penalty=facts["fact_penalty"],
-        **of_contracts,
-        **dims,
-    )
+    tables = {name: candidate.table(f"curated.{name}") for name in (*FACTS, *DIMENSIONS)}
+    months = mart_months(_first_start(tables["fact_contract"], business_date), business_date)
     written = {}
-    for spec, rows in ((LOAN_DISTRIBUTION_BY_REGION, distribution), (PORTFOLIO_BY_REGION_MONTH, portfolio)):
+    for spec, rows in marts(months, tables):
         written[spec.name] = candidate.write(spec, rows)
         candidate.audit(spec)
     return written
+
+
+def marts(months: ir.Table, tables: dict[str, ir.Table]) -> Iterator[tuple[TableSpec, ir.Table]]:
+    """The marts, one after the other; what several of them need is computed once and kept while they are written.
+
+    Args:
+        months: as from mart_months.
+        tables: the curated tables by their names without the layer.
+    """
+
+    def of(*names: str) -> dict[str, ir.Table]:
+        return {name: tables[name] for name in names}
+
+    regions, names = of("dim_region"), of("dim_region", "dim_product")
+    moves = in_engine(contract_moves(tables["fact_contract_month"]))
+    cells = in_engine(loan_distribution_cells(months, **of("fact_contract_stock", "fact_contract", "fact_contract_status", "dim_client")))
+    for attribution, spec in LOAN_DISTRIBUTIONS:
+        yield spec, loan_distribution_by_region(cells, attribution, months, **names)
+    cells = in_engine(portfolio_cells(months, moves, **of(*FACTS, "dim_client")))
+    for attribution, spec in PORTFOLIOS:
+        yield spec, portfolio_by_region_month(cells, attribution, months, **names)
+    yield VINTAGE_BY_REGION, vintage_by_region(months, **of("fact_contract"), **names)
+    yield ROLL_RATE_BY_REGION, roll_rate_by_region(months, moves, **of("fact_contract_month"), **names)
+    history = of("fact_contract_month", "fact_contract", "fact_installment", "dim_client")
+    yield CLIENT_REPAYMENT_HISTORY, client_repayment_history(months, **history, **regions)
 
 
 def _first_start(fact_contract: ir.Table, business_date: date) -> date:
