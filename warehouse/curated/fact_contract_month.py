@@ -70,21 +70,6 @@ def contract_months(days: Sequence[date]) -> ir.Table:
     return ibis.memtable(rows, schema={"as_of_on": "date", "month_on": "date", "before_on": "date"})
 
 
-def ended_contracts(contracts: ir.Table, day: date) -> ir.Table:
-    """Contracts that had ended by a date, as known then.
-
-    Grain: one row per contract_number.
-
-    Args:
-        contracts: of Positions, with the date among its as-of dates.
-        day: the date.
-
-    Returns:
-        before_on (the date), contract_number.
-    """
-    return _ended(contracts.filter(_.as_of_on == day))
-
-
 def _ended(contracts: ir.Table) -> ir.Table:
     return contracts.filter(_.ended_on.notnull()).select("contract_number", before_on="as_of_on")
 
@@ -101,7 +86,7 @@ def fact_contract_month(
         months: of contract_months.
         origins: as_of_on, client_id, start_date, region_id; of `warehouse.curated.regions.regions_on`.
         current_map: region_id, region_current_map_id, as known at the release's business date.
-        ended_before: of ended_contracts, at the before_on of the first month; None where nothing had started by then.
+        ended_before: of ended_at, at the before_on of the first month; None where nothing had started by then.
 
     Returns:
         the columns of FACT_CONTRACT_MONTH.
@@ -132,19 +117,30 @@ def month_rows(then: Positions, rows: ir.Table, months: ir.Table, origins: ir.Ta
         region_at_origination_id=_.region_at_origination_id.fill_null(UNKNOWN),
         region_as_of_month_id=_.region_as_of_month_id.fill_null(UNKNOWN),
     )
-    mapped = lookup(placed, current_map.rename(region_as_of_month_id="region_id"), ("region_as_of_month_id",))
     return (
-        with_debt_groups(mapped, then.contracts)
+        with_debt_groups(with_current_region(placed, current_map), then.contracts)
         .mutate(
             dpd_bucket=dpd_bucket(_.dpd),
             mob=months_between(_.as_of_on, _.start_date),
             due_amount=filled(_.due_amount),
             paid_amount=filled(_.paid_amount),
             penalty_amount=filled(_.penalty_amount),
-            region_current_map_id=_.region_current_map_id.fill_null(_.region_as_of_month_id),
         )
         .select(FACT_CONTRACT_MONTH.column_names)
     )
+
+
+def with_current_region(rows: ir.Table, current_map: ir.Table) -> ir.Table:
+    """Add region_current_map_id: what region_as_of_month_id belongs to today; itself if no map names it.
+
+    Grain: as the rows.
+
+    Args:
+        rows: with region_as_of_month_id.
+        current_map: region_id, region_current_map_id.
+    """
+    mapped = lookup(rows, current_map.rename(region_as_of_month_id="region_id"), ("region_as_of_month_id",))
+    return mapped.mutate(region_current_map_id=_.region_current_map_id.fill_null(_.region_as_of_month_id))
 
 
 def dpd_bucket(dpd: ir.IntegerValue) -> ir.StringValue:
