@@ -72,6 +72,22 @@ def standing_dates(runs: ir.Table, as_ofs: ir.Table) -> ir.Table:
     return runs.join(dates, within).select("as_of_on", "contract_number", run_on="from_on", era_on="era_on")
 
 
+def ended_at(said: Standings, as_ofs: ir.Table) -> ir.Table:
+    """Contracts that had ended by each date, as known then.
+
+    Grain: one row per (before_on, contract_number).
+
+    Args:
+        said: standings of at least these dates.
+        as_ofs: as_of_on.
+
+    Returns:
+        before_on (the date), contract_number.
+    """
+    ended = said.contracts.filter(_.ended_on.notnull()).select("contract_number", run_on="as_of_on")
+    return standing_dates(said.runs, as_ofs).semi_join(ended, ("contract_number", "run_on")).select("contract_number", before_on="as_of_on")
+
+
 def events_at(events: ir.Table, dates: ir.Table) -> ir.Table:
     """Status events known and past at each date.
 

@@ -19,6 +19,8 @@ from warehouse.table import TableSpec
 
 log = logging.getLogger(__name__)
 
+RECIPE = "lending.recipe"  # key in the summary of a snapshot
+
 Replaces = Callable[[DataFile], bool]  # which files of the table as it is give way to the new ones
 
 
@@ -43,7 +45,9 @@ def files(paths: Collection[str]) -> Replaces:
     return lambda file: local_path(file.file_path) in paths
 
 
-def stage_files(catalog: Catalog, spec: TableSpec, branch: str, parent: int | None, replaces: Replaces, added: list[str]) -> int:
+def stage_files(
+    catalog: Catalog, spec: TableSpec, branch: str, parent: int | None, replaces: Replaces, added: list[str], recipe: str | None = None
+) -> int:
     """Put files on a candidate's branch, which starts anew at the parent snapshot.
 
     Args:
@@ -53,15 +57,16 @@ def stage_files(catalog: Catalog, spec: TableSpec, branch: str, parent: int | No
         parent: snapshot to build on; None when no release holds the table, which then holds these files only.
         replaces: which files of the parent go.
         added: paths of Parquet files to add.
+        recipe: by which all rows of the table were computed, kept with the snapshot; None says nothing.
 
     Returns:
         The snapshot id of the table as it would become.
     """
     with catalog.lock(spec.name):
-        return retried(lambda: _stage(catalog.ensure(spec), branch, parent, replaces, added))
+        return retried(lambda: _stage(catalog.ensure(spec), branch, parent, replaces, added, {RECIPE: recipe} if recipe else {}))
 
 
-def _stage(table: Table, branch: str, parent: int | None, replaces: Replaces, added: list[str]) -> int:
+def _stage(table: Table, branch: str, parent: int | None, replaces: Replaces, added: list[str], properties: dict[str, str]) -> int:
     start = _current(table) if parent is None else parent
     doomed = _doomed(table, start, everything if parent is None else replaces)
     if not added and not doomed and _has_newest_schema(table, start):
@@ -71,14 +76,20 @@ def _stage(table: Table, branch: str, parent: int | None, replaces: Replaces, ad
         ManageSnapshots(transaction).create_branch(start, branch).commit()
         if doomed:
             # By file, not by predicate: PyIceberg evaluates a predicate of n dates on n files in n * n steps, 13 s for 100 days.
-            with transaction.update_snapshot(branch=branch).overwrite() as overwrite:
+            with transaction.update_snapshot(properties, branch).overwrite() as overwrite:
                 for file in doomed:
                     overwrite.delete_data_file(file)
         if added:
-            transaction.add_files(added, branch=branch, check_duplicate_files=False)
+            transaction.add_files(added, properties, branch=branch, check_duplicate_files=False)
         elif not doomed:
-            transaction.append(table.schema().as_arrow().empty_table(), branch=branch)
+            transaction.append(table.schema().as_arrow().empty_table(), properties, branch)
     return table.refs()[branch].snapshot_id
+
+
+def recipe_of(table: Table, snapshot_id: int) -> str | None:
+    """By which recipe all rows of a snapshot were computed; None if that was not said."""
+    snapshot = table.snapshot_by_id(snapshot_id)
+    return snapshot.summary.additional_properties.get(RECIPE) if snapshot and snapshot.summary else None
 
 
 def _doomed(table: Table, snapshot_id: int, replaces: Replaces) -> list[DataFile]:

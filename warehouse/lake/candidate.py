@@ -3,7 +3,8 @@
 It lives in the catalog's database under its run id, so that any process of the run can go on with it. Readers never see it.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date
 from typing import TYPE_CHECKING, Literal
@@ -84,12 +85,28 @@ class Candidate:
             raise UnknownTable(name, snapshots)
         return self._lake.reader.table(name, snapshots[name], since)
 
+    def recipe(self, name: str) -> str | None:
+        """By which recipe all rows that `table` would find were computed.
+
+        Returns:
+            None if it finds none, if no recipe was given, or if they were computed from other staging tables than those beside them:
+            a release may hold newer staging tables than the ones that its other tables follow from.
+        """
+        staged, base = self.staged().get(name), self.base.tables if self.base else {}
+        if staged is None and name not in base:
+            return None
+        snapshot_id, beside = (staged.snapshot_id, self._base_tables()) if staged else (base[name], base)
+        said = branches.recipe_of(self._lake.catalog.holding(name, snapshot_id), snapshot_id)
+        made, _, of = (said or "").partition("@")
+        return made if of == _staging_of(beside) else None
+
     def write(
         self,
         spec: TableSpec,
         data: ir.Table | pa.Table,
         replace: Sequence[date] | Literal["append"] | None = None,
         within: Sequence[date] | None = None,
+        recipe: str | None = None,
     ) -> int:
         """Stage a table.
 
@@ -100,6 +117,7 @@ class Candidate:
             replace: None: the data is the whole table. Dates: these partitions are replaced, the data holds no other date, and a date
                 without rows is cleared. "append": the rows are added.
             within: dates that appended rows may have; rows of one date are written without looking for others.
+            recipe: of warehouse.recipe.recipe, if all rows of the table, those that stay included, were computed by it.
 
         Returns:
             Rows written.
@@ -117,7 +135,7 @@ class Candidate:
         written = write_parquet(self._lake.con, spec, data, self._lake.catalog.target(spec), allowed=within if days is None else days)
         crash_point(crash_at, "after_data_files", spec.name)
         replaces = branches.nothing if replace == "append" else branches.everything if days is None else branches.partitions(days)
-        self._stage(spec, parent, replaces, [written])
+        self._stage(spec, parent, replaces, [written], f"{recipe}@{_staging_of(self._base_tables())}" if recipe else None)
         return written.rows
 
     def merge(self, spec: TableSpec, added: ir.Table | pa.Table, removed: ir.Table | pa.Table | None = None) -> int:
@@ -219,12 +237,14 @@ class Candidate:
             branches.drop_branch(self._lake.catalog, table.table_name, table.branch)
         self.row = replace(self.row, status=DROPPED)
 
-    def _stage(self, spec: TableSpec, parent: int | None, replaces: branches.Replaces, written: Sequence[WrittenFiles]) -> None:
+    def _stage(
+        self, spec: TableSpec, parent: int | None, replaces: branches.Replaces, written: Sequence[WrittenFiles], recipe: str | None = None
+    ) -> None:
         branch = branches.branch_name(self.kind, self.run_id)
         for each in written:
             self._lake.files.add(spec.name, each.schema_id, each.files)
         added = [path for each in written for path in each.paths]
-        snapshot_id = branches.stage_files(self._lake.catalog, spec, branch, parent, replaces, added)
+        snapshot_id = branches.stage_files(self._lake.catalog, spec, branch, parent, replaces, added, recipe)
         crash_point(self._lake.settings.crash_at, "after_add_files", spec.name)
         base = self._base_tables().get(spec.name)
         self._lake.candidates.stage(self.kind, self.run_id, StagedTable(spec.name, branch, snapshot_id, base))
@@ -280,3 +300,9 @@ class Candidate:
 
     def _record_audits(self) -> None:
         self._lake.record_audits(self.run_id, self.kind, self.staged())
+
+
+def _staging_of(tables: Mapping[str, int]) -> str:
+    """The staging tables among some, as a short text."""
+    held = sorted((name, snapshot_id) for name, snapshot_id in tables.items() if name.startswith("staging."))
+    return hashlib.sha256(repr(held).encode()).hexdigest()
