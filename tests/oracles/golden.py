@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.oracles.days import end_of_day
 from tests.oracles.ledger import BEGINNING, Ledger, Row, known_at
+from warehouse.terms import Terms
 
 FOLDER = Path(__file__).parent.parent / "golden"
 ZONE = "Asia/Ho_Chi_Minh"
@@ -17,10 +18,11 @@ ZONE = "Asia/Ho_Chi_Minh"
 
 @dataclass(frozen=True)
 class Golden:
-    """A ledger and the expected answers by kind."""
+    """A ledger, the lender's terms and the expected answers by kind; the text null stands for an empty cell."""
 
     ledger: Ledger
     expect: dict[str, list[dict[str, Any]]]
+    terms: Terms
 
 
 def read(name: str) -> Golden:
@@ -41,7 +43,12 @@ def read(name: str) -> Golden:
     rows["products"] = [{"product_code": "A1", "product_name": "Cash", "product_type_id": "T1"} | reference]
     region = {"region_id": "R1", "region_name": "North", "parent_region_id": None, "region_level": None, "successor_region_id": None}
     rows["regions"] = [region | reference]
-    return Golden(Ledger(rows), told["expect"])
+    expect = {
+        kind: [{name: None if value == "null" else value for name, value in wanted.items()} for wanted in answers]
+        for kind, answers in told["expect"].items()
+    }
+    terms = {name: value if name.endswith("_days") else Decimal(value) for name, value in told.get("terms", {}).items()}
+    return Golden(Ledger(rows), expect, Terms(**terms))
 
 
 def facts(contract: dict[str, Any]) -> Iterator[tuple[str, date, Row, date | None]]:
@@ -50,7 +57,13 @@ def facts(contract: dict[str, Any]) -> Iterator[tuple[str, date, Row, date | Non
     client_id = contract.get("client", f"client-{number}")
     due = contract["installments"]
     yield "clients", BEGINNING, {"client_id": client_id, "region_id": "R1"}, None
-    row = {"contract_number": number, "client_id": client_id, "product_code": "A1", "tenor": len(due), "start_date": start}
+    row = {
+        "contract_number": number,
+        "client_id": client_id,
+        "product_code": "A1",
+        "tenor": contract.get("tenor", len(due)),
+        "start_date": start,
+    }
     row |= {"principal_amount": Decimal(sum(item[1] for item in due)), "status": None, "last_status_change_date": None}
     if "events" not in contract:
         row |= {"status": "Active", "last_status_change_date": start}

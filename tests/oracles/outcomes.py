@@ -1,6 +1,5 @@
 """What has become of a contract, day by day: worst days, payment defaults, debt groups, default, recovery and cure."""
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,18 +8,19 @@ from tests.oracles.allocation import NOTHING, Installment
 from tests.oracles.days import DAY
 from tests.oracles.positions import LOST, Book, Contract
 
-
-def days(contract: Contract) -> Iterator[tuple[date, int]]:
-    """Every day from the first due date to the as-of date, with its days past due."""
-    day = min((i.due_date for i in contract.installments), default=contract.as_of) + DAY
-    while day <= contract.as_of:
-        yield day, contract.dpd(day)
-        day += DAY
+Days = dict[date, int]
 
 
-def first_day_with(contract: Contract, dpd: int) -> date | None:
-    """The first day on which the contract was so many days past due."""
-    return next((day for day, past_due in days(contract) if past_due >= dpd), None)
+def past_due(contract: Contract) -> dict[date, int]:
+    """Days past due on every day from the first due date to the as-of date."""
+    first = min((i.due_date for i in contract.installments), default=contract.as_of)
+    days = (first + timedelta(days=number) for number in range(1, (contract.as_of - first).days + 1))
+    return {day: contract.dpd(day) for day in days}
+
+
+def first_day_with(days: Days, dpd: int) -> date | None:
+    """The first day with so many days past due."""
+    return next((day for day, there in days.items() if there >= dpd), None)
 
 
 def debt_group(dpd: int) -> int:
@@ -59,9 +59,9 @@ def reached_30(contract: Contract, i: Installment) -> bool:
     return end is None or end > day or (end == day and contract.now.end_status in LOST)
 
 
-def defaulted_on(contract: Contract) -> date | None:
+def defaulted_on(contract: Contract, days: Days) -> date | None:
     """The first day with 90 days past due, or the day of the loss if that came first."""
-    found = [first_day_with(contract, 90)]
+    found = [first_day_with(days, 90)]
     if contract.now.end_status in LOST:
         found.append(contract.now.ended_on)
     return min((day for day in found if day is not None), default=None)
@@ -77,14 +77,13 @@ def recovered_amount(contract: Contract) -> Decimal:
     return sum((r["allocated_amount"] for r in paid), NOTHING)
 
 
-def cured_on(contract: Contract) -> date | None:
+def cured_on(contract: Contract, days: Days) -> date | None:
     """The day on which the third installment in a row was on time, of those due since the contract had no days past due again."""
-    past_due = dict(days(contract))
-    bad = [day for day, dpd in past_due.items() if dpd >= 30]
+    bad = [day for day, dpd in days.items() if dpd >= 30]
     if not bad:
         return None
     back_on = bad[-1] + DAY
-    while past_due.get(back_on, 0):
+    while days.get(back_on, 0):
         back_on += DAY
     ordered = sorted(contract.installments, key=lambda i: (i.due_date, i.number, i.installment_id))
     row: list[Installment] = []
@@ -101,18 +100,19 @@ def cured_on(contract: Contract) -> date | None:
 
 def outcome_row(book: Book, contract: Contract) -> dict[str, Any]:
     """The columns that fact_contract adds to positions."""
-    here, ever = contract.dpd(contract.as_of), [dpd for _, dpd in days(contract)]
+    days, here = past_due(contract), contract.dpd(contract.as_of)
+    worst, lost_on = max(days.values(), default=0), defaulted_on(contract, days)
     return {
-        "max_dpd": max(ever, default=0),
-        "dpd30_on": first_day_with(contract, 30),
-        "dpd90_on": first_day_with(contract, 90),
+        "max_dpd": worst,
+        "dpd30_on": first_day_with(days, 30),
+        "dpd90_on": first_day_with(days, 90),
         "is_spd30": payment_default(contract, 2),
         "is_tpd30": payment_default(contract, 3),
         "vn_debt_group": debt_group(here),
         "client_vn_debt_group": client_debt_group(book, contract),
-        "defaulted_on": defaulted_on(contract),
-        "defaulted_principal_amount": contract.unpaid_principal(defaulted_on(contract)) if defaulted_on(contract) else NOTHING,
+        "defaulted_on": lost_on,
+        "defaulted_principal_amount": contract.unpaid_principal(lost_on) if lost_on else NOTHING,
         "recovered_amount": recovered_amount(contract),
-        "cured_on": cured_on(contract),
-        "is_back_to_current": contract.is_open and here == 0 and max(ever, default=0) >= 30,
+        "cured_on": cured_on(contract, days),
+        "is_back_to_current": contract.is_open and here == 0 and worst >= 30,
     }

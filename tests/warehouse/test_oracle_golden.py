@@ -9,16 +9,14 @@ from tests.oracles import answers, golden
 from tests.oracles.features import client_repayment
 from tests.oracles.labels import labels
 from tests.oracles.positions import Book
-from warehouse.terms import Terms
 
+FILES = ("waterfall", "edges", "schedules", "lenient", "outcomes", "features", "labels")
 PARTS = ("principal_amount", "interest_amount", "fee_amount", "penalty_amount")
 
 
 def questions(kind: str) -> list[tuple[str, dict[str, Any]]]:
     """All expectations of a kind in all golden files."""
-    return [
-        (name, expected) for name in ("waterfall", "edges", "features", "labels") for expected in golden.read(name).expect.get(kind, ())
-    ]
+    return [(name, expected) for name in FILES for expected in golden.read(name).expect.get(kind, ())]
 
 
 def name_of(value: Any) -> str:
@@ -45,12 +43,19 @@ def assert_paid(expected: dict[str, Any], rows: list[dict[str, Any]]) -> None:
 
 
 def book(name: str, expected: dict[str, Any]) -> Book:
-    return Book(golden.read(name).ledger, expected["as_of"], Terms(), expected.get("known_on"))
+    told = golden.read(name)
+    return Book(told.ledger, expected["as_of"], told.terms, expected.get("known_on"))
 
 
 @pytest.mark.parametrize(("name", "expected"), questions("contracts"), ids=name_of)
 def test_oracle_contracts(name, expected):
     rows = answers.contracts(book(name, expected))
+    assert_cells({k: v for k, v in expected.items() if k != "contract_number"}, rows[(expected["as_of"], expected["contract_number"])])
+
+
+@pytest.mark.parametrize(("name", "expected"), questions("outcomes"), ids=name_of)
+def test_oracle_outcomes(name, expected):
+    rows = answers.outcomes(book(name, expected))
     assert_cells({k: v for k, v in expected.items() if k != "contract_number"}, rows[(expected["as_of"], expected["contract_number"])])
 
 
@@ -86,7 +91,8 @@ def test_oracle_features(name, expected):
 
 @pytest.mark.parametrize(("name", "expected"), questions("labels"), ids=name_of)
 def test_oracle_labels(name, expected):
-    found = labels(golden.read(name).ledger, expected["as_of"], expected["known_on"], Terms())
+    told = golden.read(name)
+    found = labels(told.ledger, expected["as_of"], expected["known_on"], told.terms)
     for number, wanted in expected.items():
         if number in ("as_of", "known_on"):
             continue

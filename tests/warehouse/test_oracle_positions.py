@@ -115,7 +115,13 @@ def test_positions_with_hindsight(con, case: Case):
     compare(con, case.ledger, dict.fromkeys(case.as_ofs, case.calendar.last), DEFAULT)
 
 
-KEYS = {"contracts": "contract_number", "installments": "installment_id", "repayments": "repayment_id", "max_dpd": "contract_number"}
+KEYS = {
+    "contracts": "contract_number",
+    "outcomes": "contract_number",
+    "installments": "installment_id",
+    "repayments": "repayment_id",
+    "max_dpd": "contract_number",
+}
 
 
 def rounds(name: str) -> list[dict[date, date]]:
@@ -126,13 +132,14 @@ def rounds(name: str) -> list[dict[date, date]]:
     return [first, *({as_of: known_on} for as_of, known_on in sorted(asked) if as_of != known_on)]
 
 
-@pytest.mark.parametrize("name", ["waterfall", "edges"])
+@pytest.mark.parametrize("name", ["waterfall", "edges", "schedules", "lenient", "outcomes"])
 def test_golden(con, name):
     """The answers that a person worked out."""
-    ledger = golden.read(name).ledger
+    told = golden.read(name)
     for asked in rounds(name):
-        found = computed(con, ledger, asked)
-        rows = {kind: con.to_pyarrow(getattr(found, kind)).to_pylist() for kind in ("contracts", "installments", "repayments")}
+        found = computed(con, told.ledger, asked, told.terms)
+        tables = {kind: getattr(found, kind) for kind in ("contracts", "installments", "repayments")} | {"outcomes": with_outcomes(found)}
+        rows = {kind: con.to_pyarrow(table).to_pylist() for kind, table in tables.items()}
         for kind, key in KEYS.items():
             for place, wanted in questions(kind):
                 as_of = wanted["as_of"]
