@@ -2,10 +2,15 @@
 
 import pytest
 
-from tests.warehouse.mart_rows import cells, d, dimensions, table
+from tests.warehouse.mart_rows import cells, d, dimensions, kept, table
 from warehouse.curated.fact_contract_stock import fact_contract_stock
-from warehouse.marts.attribution import mart_months
-from warehouse.marts.loan_distribution_by_region import KEY, LOAN_DISTRIBUTION_BY_REGION, loan_distribution_by_region
+from warehouse.marts.attribution import AS_OF_MONTH, mart_months
+from warehouse.marts.loan_distribution_by_region import (
+    KEY,
+    LOAN_DISTRIBUTION_BY_REGION,
+    loan_distribution_by_region,
+    loan_distribution_cells,
+)
 
 BUSINESS_DATE = d("2024-03-15")
 AS_OFS = [d("2024-01-31"), d("2024-02-29"), BUSINESS_DATE]
@@ -16,19 +21,25 @@ def stock(contracts, regions=None):
     rows = [{"as_of_on": day, **row} for day in AS_OFS for row in contracts if row.get("as_of_on", day) == day]
     clients = {row.get("client_id", "A") for row in contracts}
     places = regions or [{"as_of_on": day, "client_id": client} for day in AS_OFS for client in clients]
-    return fact_contract_stock(table("contracts", rows), table("regions", places))
+    starts = {row.get("start_date", d("2024-01-10")) for row in contracts}
+    origins = [{"as_of_on": day, "client_id": client, "start_date": start} for day in AS_OFS for client in clients for start in starts]
+    return fact_contract_stock(table("contracts", rows), table("regions", places), table("origins", origins))
+
+
+def mart(con, months, contracts, facts, events=(), regions=None, clients=({},)):
+    dims = dimensions(clients)
+    cells_of = loan_distribution_cells(
+        months,
+        kept(con, stock(contracts, regions)),
+        table("fact_contract", facts),
+        table("fact_contract_status", events),
+        dims.pop("dim_client"),
+    )
+    return loan_distribution_by_region(kept(con, cells_of), AS_OF_MONTH, months, **dims)
 
 
 def distribution(con, contracts, facts, events=(), regions=None, clients=({},)):
-    months = mart_months(d("2024-01-10"), BUSINESS_DATE)
-    mart = loan_distribution_by_region(
-        months,
-        stock(contracts, regions),
-        table("fact_contract", facts),
-        table("fact_contract_status", events),
-        **dimensions(clients),
-    )
-    return cells(con, mart, KEY)
+    return cells(con, mart(con, mart_months(d("2024-01-10"), BUSINESS_DATE), contracts, facts, events, regions, clients), KEY)
 
 
 def test_a_contract_counts_in_every_month_from_its_start_and_is_new_once(con):
@@ -145,17 +156,14 @@ def test_the_sum_over_regions_types_and_statuses_is_the_book(con, part):
 
 
 def test_no_contract_gives_a_typed_empty_table(con):
-    months = mart_months(BUSINESS_DATE, BUSINESS_DATE)
-    empty = loan_distribution_by_region(months, stock([]), table("fact_contract", []), table("fact_contract_status", []), **dimensions([]))
-    found = con.to_pyarrow(empty)
+    found = con.to_pyarrow(mart(con, mart_months(BUSINESS_DATE, BUSINESS_DATE), [], [], clients=()))
     assert found.num_rows == 0
     assert found.schema.names == list(LOAN_DISTRIBUTION_BY_REGION.column_names)
 
 
 def test_the_table_has_the_declared_types(con):
-    months = mart_months(d("2024-01-10"), BUSINESS_DATE)
-    mart = loan_distribution_by_region(months, stock([{}]), table("fact_contract", [{}]), table("fact_contract_status", []), **dimensions())
+    found = mart(con, mart_months(d("2024-01-10"), BUSINESS_DATE), [{}], [{}])
     declared = LOAN_DISTRIBUTION_BY_REGION.ibis_schema()
-    assert {name: str(kind(nullable=True)) for name, kind in mart.schema().items()} == {
+    assert {name: str(kind(nullable=True)) for name, kind in found.schema().items()} == {
         name: str(kind(nullable=True)) for name, kind in declared.items()
     }
