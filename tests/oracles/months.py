@@ -74,6 +74,7 @@ class Months:
             "ended_status": contract.now.end_status,
             "vn_debt_group": debt_group(dpd),
             "client_vn_debt_group": client_debt_group(book, contract),
+            "ended_on": contract.now.ended_on,
         }
 
 
