@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 # Two runs never stage the same tables at once; the queue holds the second one back.
 WRITES = {"lending/writes": "lake"}
-GROUPS = ("intake", "curated", "marts", "features", "release", "online", "training", "serving", "scores", "monitoring")
+GROUPS = ("intake", "curated", "marts", "features", "release", "online", "training", "serving", "scores", "monitoring", "report")
 
 
 def build_jobs() -> "list[UnresolvedAssetJobDefinition | dg.JobDefinition]":
@@ -37,9 +37,10 @@ def build_jobs() -> "list[UnresolvedAssetJobDefinition | dg.JobDefinition]":
         job("promote", "Make the registered model the one that serving reads.", "serving"),
         job("score", "Score every client into marts.client_default_risk, with reasons.", "scores"),
         job("drift", "Compact the prediction log and write the drift report.", "monitoring"),
+        job("report", "Write the pages of the portfolio report.", "report"),
         job(
             "daily",
-            "A landed delivery, all the way to online features, scores and drift.",
+            "A landed delivery, all the way to online features, scores, drift and the portfolio report.",
             "intake",
             "curated",
             "marts",
@@ -48,6 +49,7 @@ def build_jobs() -> "list[UnresolvedAssetJobDefinition | dg.JobDefinition]":
             "online",
             "scores",
             "monitoring",
+            "report",
         ),
         replay_job(WRITES),
     ]

@@ -205,8 +205,10 @@ def mlflow_ui(settings: Settings) -> Server:
 
 
 def report_pages(settings: Settings) -> Server:
-    """The report pages."""
-    settings.reports.mkdir(parents=True, exist_ok=True)
+    """The report pages, with a first page that links them."""
+    from warehouse.report.index import write_index
+
+    write_index(settings.reports)
     url = _address(settings, settings.reports_port)
     return Server(
         "reports",
@@ -222,7 +224,7 @@ def report_pages(settings: Settings) -> Server:
         ),
         url,
         url,
-        "drift reports and model cards",
+        "the portfolio report and the drift reports",
     )
 
 

@@ -5,7 +5,7 @@ import dagster as dg
 
 def all_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     """Every asset of the platform, in the order of the data flow."""
-    from orchestration.assets import alerting, features, monitoring, training, warehouse
+    from orchestration.assets import alerting, features, monitoring, report, training, warehouse
 
     return [
         warehouse.intake_asset(partitions),
@@ -19,5 +19,6 @@ def all_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
         monitoring.client_default_risk,
         monitoring.prediction_log,
         monitoring.drift,
+        report.portfolio_report,
         alerting.alert,
     ]

@@ -48,7 +48,10 @@ def prediction_log(context: dg.AssetExecutionContext, platform: dg.ResourceParam
 )
 def drift(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Write the drift page and its figures."""
+    from warehouse.report.index import write_index
+
     report = drift_report(platform.settings, platform.lake)
+    write_index(platform.settings.reports)
     context.log.info(f"drift report: {report.page}")
     worst = max(report.indexes, key=report.indexes.__getitem__)
     return dg.MaterializeResult(

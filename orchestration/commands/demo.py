@@ -72,7 +72,9 @@ def demo(arguments: argparse.Namespace, settings: Settings) -> int:
         answer = ask(settings, key, [client_id])
         steps.begin("the drift report is written")
         drift = step_metadata(runner.run("drift"), "ops/drift_metric")
-        print_summary(settings, key, warehouse, model, answer, drift, time.monotonic() - started)
+        steps.begin("the portfolio report is written")
+        report = step_metadata(runner.run("report"), "report/portfolio")
+        print_summary(settings, key, warehouse, model, answer, drift, report, time.monotonic() - started)
         return DONE
 
 
@@ -107,6 +109,7 @@ def print_summary(
     model: dict,
     answer: dict,
     drift: dict,
+    report: dict,
     seconds: float,
 ) -> None:
     """What happened, for a person."""
@@ -132,6 +135,7 @@ def print_summary(
     for reason in result["reasons"]:
         print(f"            {reason['text']} ({reason['feature']})")
     print(f"Drift       greatest stability index {drift['greatest_index']:.3f}, of {drift['greatest_index_of']}: {drift['page']}")
+    print(f"Report      {report['page']}")
     print(f"\nNext        make up, then open http://{settings.host}:{settings.dagster_port} (Dagster) and the pages that it lists")
     print(f"            API key of the scoring endpoint (stored as a hash only): {key}")
     print("            .venv/bin/lending sql 'select * from marts.client_default_risk order by probability desc limit 5'")
