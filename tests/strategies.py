@@ -1,6 +1,6 @@
 """Hypothesis strategies of small ledgers: rows of the staging tables with everything that goes wrong at a lender.
 
-A ledger is built from a calendar of business dates and one seed a client, so that hypothesis shrinks a failure to the fewest clients.
+A ledger is built from a calendar of business dates and one seed a client, so any of its clients can be built again alone.
 Rows are plain dicts with the columns of staging; what the platform adds (known_at, is_opening, ...) follows the written rules.
 """
 
@@ -105,9 +105,10 @@ def as_of_days(when: Calendar, seed: int, count: int) -> tuple[date, ...]:
 
 @st.composite
 def cases(draw: st.DrawFn, clients: int = 100, as_ofs: int = 3) -> Case:
-    """Ledgers of up to so many clients with dates to ask about."""
+    """Ledgers of so many clients with dates to ask about."""
     when = calendar(draw(st.integers(0, 2**32 - 1)))
-    seeds = draw(st.lists(st.integers(0, 2**32 - 1), min_size=max(1, clients * 3 // 4), max_size=clients))
+    # One seed for all: the first example that hypothesis draws is all zeros, and would be one client many times.
+    seeds = random.Random(draw(st.integers(0, 2**32 - 1))).sample(range(2**32), clients)
     days = as_of_days(when, draw(st.integers(0, 2**32 - 1)), as_ofs)
     return Case(ledger(when, seeds), when, days)
 
