@@ -1,4 +1,4 @@
-"""The two regional marts, cell by cell: each contract is put into its cells, one measure after the other."""
+"""Distribution and portfolio by region, cell by cell: each contract is put into its cells, one measure after the other."""
 
 from collections import defaultdict
 from datetime import date
@@ -7,14 +7,20 @@ from typing import Any
 
 from tests.oracles.allocation import NOTHING
 from tests.oracles.days import DAY, first_day
-from tests.oracles.months import Months
+from tests.oracles.months import Months, bucket
+from tests.oracles.outcomes import client_debt_group
 from tests.oracles.positions import Book, Contract
+from tests.oracles.shares import add_flags, add_shares
 
 Cell = dict[str, Any]
 
 
-def region_name(book: Book, region_id: str) -> str:
-    return book.region_rows[region_id]["region_name"] if region_id in book.region_rows else "Unknown"
+def region_name(months: Months, region_id: str, as_of: date) -> str:
+    """The name on a day: of the last version delivered by then; of the first one for the time before."""
+    versions = months.ledger.chains["regions"].get((region_id,), [])
+    known = [row for row in versions if row["business_date"] <= months.business_date]
+    valid = [row for row in known if row["is_opening"] or row["business_date"] <= as_of] or known[:1]
+    return valid[-1]["region_name"] if valid else "Unknown"
 
 
 def type_name(book: Book, product_type_id: str) -> str:
@@ -31,7 +37,7 @@ def finished(cells: dict[tuple, Cell], months: Months, measures: tuple[str, ...]
     for key, cell in cells.items():
         if any(cell[name] for name in measures):
             month_on, region_id, product_type_id = key[:3]
-            cell["region_name"] = region_name(months.release, region_id)
+            cell["region_name"] = region_name(months, region_id, months.as_of(month_on))
             cell["product_type_name"] = type_name(months.release, product_type_id)
             cell["as_of_on"] = months.as_of(month_on)
             cell["is_complete_month"] = month_on <= months.business_date
@@ -53,8 +59,9 @@ DISTRIBUTION = (
 )
 
 
-def loan_distribution_by_region(months: Months) -> dict[tuple, Cell]:
+def loan_distribution_by_region(months: Months, attribution: str = "month") -> dict[tuple, Cell]:
     """Cells by (month_on, region_id, product_type_id, status)."""
+    place = Places(months, attribution)
     cells: dict[tuple, Cell] = defaultdict(lambda: {**empty(DISTRIBUTION), "clients": set()})
     for month_on in months.month_ons():
         as_of = months.as_of(month_on)
@@ -100,26 +107,34 @@ PORTFOLIO = (
     "sold_count",
     "sold_principal_amount",
     "penalty_amount",
+    "new_contract_count",
+    "new_principal_amount",
+    "npl_amount",
+    *(f"bucket_{name}_amount" for name in ("0", "1_29", "30_59", "60_89", "90_plus")),
 )
 RATIOS = (
     ("par30_ratio", "par30_amount", "outstanding_principal_amount"),
     ("par60_ratio", "par60_amount", "outstanding_principal_amount"),
     ("par90_ratio", "par90_amount", "outstanding_principal_amount"),
+    ("npl_ratio", "npl_amount", "outstanding_principal_amount"),
+)
+SHARES = (
     ("late_ratio", "late_count", "installments_due_count"),
     ("skipped_ratio", "skipped_count", "skip_eligible_count"),
     ("early_settlement_ratio", "early_settled_count", "open_or_started_count"),
 )
 
 
-def portfolio_by_region_month(months: Months) -> dict[tuple, Cell]:
+def portfolio_by_region_month(months: Months, attribution: str = "month") -> dict[tuple, Cell]:
     """Cells by (month_on, region_id, product_type_id)."""
+    place = Places(months, attribution)
     cells: dict[tuple, Cell] = defaultdict(lambda: {**empty(PORTFOLIO), "clients": set()})
     for month_on in months.month_ons():
         as_of = months.as_of(month_on)
         then, before = months.book(as_of), months.book(first_day(month_on) - DAY)
         for contract in then.contracts.values():
             if contract.is_open:
-                stock(cells[(month_on, *place(then, contract, as_of))], contract, as_of)
+                stock(cells[(month_on, *place(then, contract, as_of))], contract, then)
         for number, contract in before.contracts.items():
             if contract.is_open:
                 # A contract that was deleted since stays where it was last seen.
@@ -131,12 +146,16 @@ def portfolio_by_region_month(months: Months) -> dict[tuple, Cell]:
         cell["client_count"] = len(cell.pop("clients"))
         for name, part, whole in RATIOS:
             cell[name] = ratio(cell[part], cell[whole])
+        add_shares(cell, SHARES)
+        add_flags(cell, ("open_contract_count", *(whole for _, _, whole in SHARES)))
     return finished(cells, months, PORTFOLIO)
 
 
-def stock(cell: Cell, contract: Contract, as_of: date) -> None:
+def stock(cell: Cell, contract: Contract, then: Book) -> None:
     """What is open at the month's end, as known then."""
-    outstanding, dpd = contract.outstanding_principal_amount, contract.dpd(as_of)
+    outstanding, dpd = contract.outstanding_principal_amount, contract.dpd(then.as_of)
+    cell[f"bucket_{bucket(dpd)}_amount"] += outstanding
+    cell["npl_amount"] += outstanding if client_debt_group(then, contract) >= 3 else 0
     cell["open_contract_count"] += 1
     cell["clients"].add(contract.row["client_id"])
     cell["outstanding_principal_amount"] += outstanding
@@ -158,6 +177,8 @@ def flow(cell: Cell, contract: Contract, month_on: date) -> None:
             cell["early_paid_count"] += contract.is_paid_early(i)
     if in_month(contract.row["start_date"], month_on, contract.as_of):
         cell["open_or_started_count"] += 1
+        cell["new_contract_count"] += 1
+        cell["new_principal_amount"] += contract.row["principal_amount"]
     if in_month(contract.early_settled_on, month_on, contract.as_of):
         cell["early_settled_count"] += 1
         cell["refinanced_count"] += contract.refinanced
@@ -171,9 +192,18 @@ def flow(cell: Cell, contract: Contract, month_on: date) -> None:
             cell["penalty_amount"] += amount
 
 
-def place(book: Book, contract: Contract, as_of: date) -> tuple[str, str]:
-    """Region of the client on a date, and product type."""
-    return book.region(contract.row["client_id"], as_of), contract.product_type_id
+class Places:
+    """Where contracts count by one attribution."""
+
+    def __init__(self, months: Months, attribution: str) -> None:
+        self.months, self.attribution = months, attribution
+
+    def __call__(self, book: Book, contract: Contract, as_of: date) -> tuple[str, str]:
+        """Region, by what the book knows, and product type."""
+        if self.attribution == "origination":
+            return contract.region_at_origination_id, contract.product_type_id
+        region_id = book.region(contract.row["client_id"], as_of)
+        return self.months.current_map(region_id) if self.attribution == "current" else region_id, contract.product_type_id
 
 
 def empty(measures: tuple[str, ...]) -> Cell:

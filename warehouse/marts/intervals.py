@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import ibis
 import ibis.expr.types as ir
 
+from warehouse.curated.values import when
 from warehouse.marts.measures import RATIO, ratio
 from warehouse.terms import MIN_CLIENTS, MIN_OBSERVATIONS, WILSON_Z
 
@@ -33,8 +34,9 @@ def wilson(part: ir.IntegerValue, whole: ir.IntegerValue) -> tuple[ir.FloatingVa
     center = share + square / (n * 2.0)
     spread = WILSON_Z * (share * (1.0 - share) / n + square / (n * n * 4.0)).sqrt()
     scale = 1.0 + square / n
-    # At a share of 0 or 1 rounding may pass the edge.
-    return ibis.greatest((center - spread) / scale, 0.0), ibis.least((center + spread) / scale, 1.0)
+    # At a share of 0 or 1 rounding may pass the edge. Engines pass over null in greatest and least, which a null bound must not become.
+    low, high = ibis.greatest((center - spread) / scale, 0.0), ibis.least((center + spread) / scale, 1.0)
+    return when(part.notnull() & n.notnull(), low), when(part.notnull() & n.notnull(), high)
 
 
 def with_shares(rows: ir.Table, shares: Iterable[tuple[str, str, str]]) -> ir.Table:
