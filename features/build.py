@@ -12,6 +12,7 @@ from warehouse import clock
 from warehouse.curated.books import OpenBooks, open_books
 from warehouse.curated.staged import Staged
 from warehouse.parts import ROWS_AT_ONCE, parts
+from warehouse.recipe import recipe
 from warehouse.terms import Terms
 
 if TYPE_CHECKING:
@@ -39,13 +40,42 @@ def build_features(
         return 0
     if opened is None or not opened.answer(candidate, days):
         opened = open_books(candidate, Staged.read(candidate.table), days, terms)
+    made = recipe(CLIENT_REPAYMENT_SPEC, terms, __name__)
+    is_one = candidate.recipe(CLIENT_REPAYMENT_SPEC.name) == made or set(days).issuperset(_held_days(candidate))
     rows = 0
     for part in parts(days, opened.staged, rows_at_once):
         # Sorted files: a lookup of some clients skips most of each file.
         snapshot = client_repayment(opened.staged, part, terms, opened.books).order_by("client_id", "event_timestamp")
-        rows += candidate.write(CLIENT_REPAYMENT_SPEC, snapshot, replace=part)
+        # Only the last part says by what the table was computed: a run that ends before it has to begin anew.
+        is_said = is_one and part[-1] == max(days)
+        rows += candidate.write(CLIENT_REPAYMENT_SPEC, snapshot, replace=part, recipe=made if is_said else None)
     candidate.audit(CLIENT_REPAYMENT_SPEC)
     return rows
+
+
+def stale_days(candidate: "Candidate", business_date: date, changed_on: date | None, terms: Terms) -> list[date]:
+    """As-of dates whose snapshot a candidate lacks, or holds otherwise than a build of now would compute it.
+
+    Args:
+        candidate: before features were computed for it.
+        business_date: the last as-of date.
+        changed_on: of `warehouse.changes.first_changed_on`; the earliest date there is to compute all snapshots.
+        terms: the lender's definitions.
+    """
+    contracts = candidate.table("staging.contracts")
+    first = contracts.agg(first=contracts.start_date.min()).to_pyarrow()["first"][0].as_py()
+    wanted = set(history_days(min(first or business_date, business_date), business_date))
+    held = _held_days(candidate)
+    if candidate.recipe(CLIENT_REPAYMENT_SPEC.name) != recipe(CLIENT_REPAYMENT_SPEC, terms, __name__):
+        return sorted(wanted | held)
+    return sorted((wanted - held) | {day for day in held if changed_on is not None and day >= changed_on})
+
+
+def _held_days(candidate: "Candidate") -> set[date]:
+    """As-of dates with rows."""
+    if not candidate.has(CLIENT_REPAYMENT_SPEC.name):
+        return set()
+    return set(candidate.table(CLIENT_REPAYMENT_SPEC.name).select("as_of_on").distinct().to_pyarrow()["as_of_on"].to_pylist())
 
 
 def history_days(first: date, business_date: date, daily_days: int = 0) -> list[date]:

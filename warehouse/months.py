@@ -35,7 +35,7 @@ def month_days(first: date, business_date: date) -> list[date]:
 
 
 def stale_days(candidate: "Candidate", asked: Sequence[date], changed_on: date | None, terms: Terms) -> list[date]:
-    """The asked days from the first on that the candidate does not hold as a build of now would compute it.
+    """The asked days from the first on that the candidate does not hold as a build of now would compute it; at least the last one.
 
     Args:
         candidate: before anything was computed for it.
@@ -51,12 +51,12 @@ def stale_days(candidate: "Candidate", asked: Sequence[date], changed_on: date |
         was_asked = day == base.business_date or (day < base.business_date and day == clock.month_end(day))
         return was_asked and (changed_on is None or day < changed_on)
 
-    return next((list(asked[place:]) for place, day in enumerate(asked) if not is_held(day)), [])
+    return next((list(asked[place:]) for place, day in enumerate(asked) if not is_held(day)), list(asked[-1:]))
 
 
 def days_of_books(asked: Sequence[date], stale: Sequence[date]) -> set[date]:
-    """The days that books must answer: the stale ones, the one before them, and the business date."""
-    return {*stale, *_before(asked, stale), asked[-1]}
+    """The days that books must answer: the stale ones and the one before them."""
+    return {*stale, *_before(asked, stale)}
 
 
 def build_months(candidate: "Candidate", opened: OpenBooks, asked: Sequence[date], stale: Sequence[date], terms: Terms) -> None:
@@ -95,7 +95,7 @@ def build_months(candidate: "Candidate", opened: OpenBooks, asked: Sequence[date
 
 def _before(asked: Sequence[date], stale: Sequence[date]) -> list[date]:
     """The month end before the first stale day; none if that is the first of all."""
-    return [] if not stale or stale[0] == asked[0] else [stale[0].replace(day=1) - timedelta(days=1)]
+    return [] if stale[0] == asked[0] else [stale[0].replace(day=1) - timedelta(days=1)]
 
 
 def _recipe(spec: TableSpec, terms: Terms) -> str:

@@ -1,20 +1,16 @@
 """Assets of the feature store: the snapshots in the lake, and the online store with its parity gate."""
 
 from collections.abc import Iterator
-from datetime import date
 
 import dagster as dg
 
-from features.build import build_features, history_days
+from features.build import build_features, stale_days
 from features.tables import CLIENT_REPAYMENT_SPEC
-from orchestration.assets.warehouse import RELEASE, STAGING, keys, written
-from orchestration.checks import contract_check, key, table_asset
+from orchestration.assets.warehouse import RELEASE, STAGING, BuildConfig, changed_on, keys, written
+from orchestration.checks import contract_check, table_asset
 from orchestration.partitions import days_of
 from orchestration.resources import Platform
-from warehouse.changes import first_changed_on
-from warehouse.lake import Candidate
 
-FEATURES = key(CLIENT_REPAYMENT_SPEC)
 ONLINE = dg.AssetKey(["online", "client_repayment"])
 
 
@@ -28,33 +24,21 @@ def features_asset(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
-    def features(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.MaterializeResult]:
-        candidate = platform.candidate(context)
-        days = sorted({*days_of(context), *_missing_days(candidate, platform)})
+    def features(
+        context: dg.AssetExecutionContext, config: BuildConfig, platform: dg.ResourceParam[Platform]
+    ) -> Iterator[dg.MaterializeResult]:
+        candidate, terms = platform.candidate(context), platform.settings.terms
+        changed = changed_on(candidate, platform, config)
+        days = sorted({*days_of(context), *stale_days(candidate, platform.business_date(), changed, terms)})
         context.log.info(f"features.client_repayment: {len(days)} as-of dates from {days[0]} to {days[-1]}")
         opened, platform.opened = platform.opened, None  # used once, then the engine may forget them
-        build_features(candidate, days, platform.settings.terms, opened=opened)
+        build_features(candidate, days, terms, opened=opened)
         yield from written(context, candidate, [CLIENT_REPAYMENT_SPEC])
         if RELEASE not in context.job_def.asset_layer.selected_asset_keys:  # a backfill started from the asset page
             published = candidate.publish(platform.business_date(), note=f"features of {days[0]} to {days[-1]}")
             context.log.info(f"release {published.release_id}")
 
     return features
-
-
-def _missing_days(candidate: Candidate, platform: Platform) -> list[date]:
-    """Month ends and business dates whose snapshot the base release lacks, or holds as computed from fewer rows."""
-    business_date = platform.business_date()
-    contracts = candidate.table("staging.contracts")
-    first = contracts.agg(first=contracts.start_date.min()).to_pyarrow()["first"][0].as_py()
-    wanted = history_days(min(first or business_date, business_date), business_date)
-    if not candidate.has(CLIENT_REPAYMENT_SPEC.name):
-        return wanted
-    changed = first_changed_on(candidate, platform.lake, platform.settings.terms)
-    held = candidate.table(CLIENT_REPAYMENT_SPEC.name).select("as_of_on").distinct().to_pyarrow()["as_of_on"].to_pylist()
-    lacking = set(wanted) - set(held)
-    stale = {day for day in held if changed is not None and day >= changed}
-    return sorted(lacking | stale)
 
 
 @dg.asset(

@@ -1,14 +1,18 @@
 """Assets of the warehouse: intake (raw and staging), curated tables, marts, and the release that publishes them."""
 
 from collections.abc import Iterable, Iterator
+from datetime import date
 
 import dagster as dg
 from pydantic import Field
 
+from features.build import stale_days
+from features.tables import CLIENT_REPAYMENT_SPEC
 from orchestration.checks import contract_check, contract_result, key, table_asset
 from orchestration.partitions import days_of
 from orchestration.resources import DeliveryRefused, Platform, candidate_id
 from warehouse.build import build_curated, build_marts
+from warehouse.changes import first_changed_on
 from warehouse.curated import CURATED
 from warehouse.ingest import ingest_delivery
 from warehouse.lake import Candidate
@@ -22,7 +26,7 @@ RAW = [source.raw_spec() for source in SOURCES]
 STAGING = [source.staging_spec() for source in SOURCES]
 OPS = [DELIVERY_LEDGER, QUARANTINE]
 MARTS = list(BUILT_MARTS)
-RELEASE = dg.AssetKey("release")
+FEATURES, RELEASE = key(CLIENT_REPAYMENT_SPEC), dg.AssetKey("release")
 
 
 class IntakeConfig(dg.Config):
@@ -34,6 +38,15 @@ class IntakeConfig(dg.Config):
     path: str | None = None
     allow_partial: bool = False
     accept: list[str] = Field(default_factory=list)
+
+
+class BuildConfig(dg.Config):
+    """What to compute.
+
+    whole: every date, though the release holds it as it would be computed.
+    """
+
+    whole: bool = False
 
 
 def keys(specs: Iterable[TableSpec]) -> list[dg.AssetKey]:
@@ -124,11 +137,20 @@ def conservation_result(platform: Platform) -> dg.AssetCheckResult:
     specs=[table_asset(spec, keys(STAGING), "curated") for spec in CURATED],
     check_specs=[contract_check(spec) for spec in CURATED],
 )
-def curated(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.MaterializeResult]:
-    """The star schema as of the last business date, from one intake."""
-    candidate = platform.candidate(context)
-    platform.opened = build_curated(candidate, platform.business_date(), platform.settings.terms)
+def curated(context: dg.AssetExecutionContext, config: BuildConfig, platform: dg.ResourceParam[Platform]) -> Iterator[dg.MaterializeResult]:
+    """The star schema as of the last business date, from one intake; month ends that nothing has changed stay as they are."""
+    candidate, day, terms = platform.candidate(context), platform.business_date(), platform.settings.terms
+    changed = changed_on(candidate, platform, config)
+    context.log.info("nothing was delivered since the release" if changed is None else f"as-of dates from {changed} on may have changed")
+    is_asked = FEATURES in context.job_def.asset_layer.selected_asset_keys
+    also = stale_days(candidate, day, changed, terms) if is_asked else []  # one set of books serves both steps
+    platform.opened = build_curated(candidate, day, terms, changed, also)
     yield from written(context, candidate, CURATED)
+
+
+def changed_on(candidate: Candidate, platform: Platform, config: BuildConfig) -> date | None:
+    """The first as-of date to compute again; of `warehouse.changes.first_changed_on`."""
+    return date.min if config.whole else first_changed_on(candidate, platform.lake, platform.settings.terms)
 
 
 @dg.multi_asset(
@@ -145,7 +167,7 @@ def marts(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform
 
 @dg.asset(
     key=RELEASE,
-    deps=[*keys(CURATED), *keys(MARTS), dg.AssetKey(["features", "client_repayment"])],
+    deps=[*keys(CURATED), *keys(MARTS), FEATURES],
     group_name="release",
     description="The published release: which snapshots of all tables belong together. Readers see the one before, or this one.",
 )

@@ -46,7 +46,7 @@ def ingest(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def build(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Build and publish one release of the last business date."""
+    """Build and publish one release of the last business date; by force every date of it."""
     from orchestration.commands.runs import Runner
 
     with Runner(settings) as runner:
@@ -56,7 +56,7 @@ def build(arguments: argparse.Namespace, settings: Settings) -> int:
         if current is not None and not arguments.force:
             _say(arguments, {"release_id": current.release_id, "changed": False}, f"release {current.release_id} is current")
             return DONE
-        runner.run("build", [day])
+        runner.run("build", [day], {step: {"whole": arguments.force} for step in ("curated", "features")})
         release = platform.lake.at().release
         line = f"release {release.release_id} published: business date {release.business_date}, {len(release.tables)} tables"
         _say(arguments, {"release_id": release.release_id, "changed": True, "business_date": day.isoformat()}, line)

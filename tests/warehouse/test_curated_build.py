@@ -5,10 +5,11 @@ from datetime import date
 import pytest
 
 from tests.warehouse.staging_rows import TERMS, by, contract, day, installment, joined, repayment, staged
-from warehouse.build import build_curated, month_days
+from warehouse.build import build_curated
 from warehouse.curated import CURATED
 from warehouse.curated.staged import Staged
 from warehouse.lake import Lake
+from warehouse.months import month_days
 from warehouse.settings import Settings
 from warehouse.sources import SOURCES
 
