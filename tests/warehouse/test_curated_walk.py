@@ -133,6 +133,20 @@ def test_later_payments_change_nothing_before_them(book, count):
     assert early == list(walk(dues, payments[:count], charges))
 
 
+@given(books(), st.integers(0, 300), st.integers(1, 200))
+@settings(max_examples=100, deadline=None)
+def test_another_payment_never_settles_an_installment_later(book, amount, day):
+    dues, payments, _ = book
+    unnamed = [payment._replace(named=UNNAMED) for payment in payments]  # naming an installment is a wish that another may not overrule
+    before, after = [payment for payment in unnamed if payment.day <= day], [payment for payment in unnamed if payment.day > day]
+
+    def settled(paying):
+        return {part.position: paying[part.payment].day for part in walk(dues, paying, []) if part.settles}
+
+    without, with_another = settled(unnamed), settled([*before, Payment(amount, day, UNNAMED), *after])
+    assert all(with_another[position] <= settled_at for position, settled_at in without.items())
+
+
 @given(books(), st.integers(0, 300))
 @settings(max_examples=100, deadline=None)
 def test_splitting_a_payment_on_its_day_settles_the_same_installments(book, cut):
