@@ -1,5 +1,7 @@
-"""What must hold of positions whatever a lender delivers: one state per installment, facts that agree, and answers that do not depend on the
-order of rows or on what comes later."""
+"""What must hold of positions whatever a lender delivers.
+
+One state per installment, facts that agree, and answers that depend neither on the order of rows nor on what comes later.
+"""
 
 import random
 from collections import Counter
