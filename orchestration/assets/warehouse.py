@@ -1,6 +1,6 @@
 """Assets of the warehouse: intake (raw and staging), curated tables, marts, and the release that publishes them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 
 import dagster as dg
@@ -8,7 +8,7 @@ from pydantic import Field
 
 from features.build import stale_days
 from features.tables import CLIENT_REPAYMENT_SPEC
-from orchestration.checks import contract_check, contract_result, key, table_asset
+from orchestration.checks import contract_check, contract_result, key, reconciliation_check, reconciliation_result, table_asset
 from orchestration.partitions import days_of
 from orchestration.resources import DeliveryRefused, Platform, candidate_id
 from warehouse.build import build_curated, build_marts
@@ -54,7 +54,9 @@ def keys(specs: Iterable[TableSpec]) -> list[dg.AssetKey]:
     return [key(spec) for spec in specs]
 
 
-def written(context: dg.AssetExecutionContext, candidate: Candidate, specs: Iterable[TableSpec]) -> Iterator[dg.MaterializeResult]:
+def written(
+    context: dg.AssetExecutionContext, candidate: Candidate, specs: Iterable[TableSpec], checks: Iterable[Callable] = (contract_result,)
+) -> Iterator[dg.MaterializeResult]:
     """What a step staged, table by table, with the outcome of the audits as checks."""
     staged = candidate.staged()
     for spec in specs:
@@ -64,7 +66,7 @@ def written(context: dg.AssetExecutionContext, candidate: Candidate, specs: Iter
         yield dg.MaterializeResult(
             asset_key=key(spec),
             metadata={"dagster/row_count": rows, "snapshot": str(table.snapshot_id), "candidate": candidate.run_id},
-            check_results=[contract_result(spec, table.audit or [])],
+            check_results=[check(spec, table.audit or []) for check in checks],
         )
 
 
@@ -156,13 +158,13 @@ def changed_on(candidate: Candidate, platform: Platform, config: BuildConfig) ->
 @dg.multi_asset(
     name="marts",
     specs=[table_asset(spec, keys(CURATED), "marts") for spec in MARTS],
-    check_specs=[contract_check(spec) for spec in MARTS],
+    check_specs=[check(spec) for spec in MARTS for check in (contract_check, reconciliation_check)],
 )
 def marts(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> Iterator[dg.MaterializeResult]:
     """The regional marts, from the curated tables of the same candidate."""
     candidate = platform.candidate(context)
     build_marts(candidate, platform.business_date(), platform.settings.terms)
-    yield from written(context, candidate, MARTS)
+    yield from written(context, candidate, MARTS, (contract_result, reconciliation_result))
 
 
 @dg.asset(

@@ -169,11 +169,15 @@ class Candidate:
             self._stage(spec, parent, branches.files(change.doomed) if change.doomed else branches.nothing, change.written)
         return change.added.rows
 
-    def audit(self, spec: TableSpec) -> list[AuditResult]:
+    def audit(self, spec: TableSpec, also: Sequence[AuditResult] = ()) -> list[AuditResult]:
         """Check a staged table as it would become; publish needs it for every staged table.
 
         Files that the base has too were audited with it: only rows of new files are read, and the keys of the others. All is read again
         when the columns or the rules have changed since.
+
+        Args:
+            spec: declaration of the table.
+            also: what checks beyond the declaration found, such as a comparison with other tables; they are part of the audit.
 
         Returns:
             One result per rule; none for a table that stays as the base has it. Failed ones are in ops.audit_result at once, the others
@@ -191,7 +195,7 @@ class Candidate:
         if base is not None and not is_same_audit(spec, self._lake.candidates.audit_of(spec.name, base)):
             base = None
         with self._lake.reader.changed(spec, snapshot_id, base) as (new, kept):
-            results = audit_table(spec, new, kept)
+            results = [*audit_table(spec, new, kept), *also]
         self._lake.candidates.set_audit(self.kind, self.run_id, spec.name, snapshot_id, [asdict(result) for result in results])
         if not all(result.passed for result in results):
             self._record_audits()

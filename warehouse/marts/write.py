@@ -12,6 +12,7 @@ from warehouse.marts.client_repayment_history import CLIENT_REPAYMENT_HISTORY, c
 from warehouse.marts.loan_distribution_by_region import LOAN_DISTRIBUTIONS, loan_distribution_by_region, loan_distribution_cells
 from warehouse.marts.moves import contract_moves
 from warehouse.marts.portfolio_by_region_month import PORTFOLIOS, portfolio_by_region_month, portfolio_cells
+from warehouse.marts.reconciliation import reconcile
 from warehouse.marts.roll_rate_by_region import ROLL_RATE_BY_REGION, roll_rate_by_region
 from warehouse.marts.vintage_by_region import VINTAGE_BY_REGION, vintage_by_region
 from warehouse.table import TableSpec
@@ -24,7 +25,9 @@ DIMENSIONS = ("dim_client", "dim_region", "dim_product")
 
 
 def write_marts(candidate: "Candidate", business_date: date) -> dict[str, int]:
-    """Write and audit the marts that follow from the curated tables of a candidate.
+    """Write, reconcile and audit the marts that follow from the curated tables of a candidate.
+
+    What does not add up is a failed audit of its table: nothing of the candidate can be published then.
 
     Args:
         candidate: holds the curated tables of the same business date.
@@ -35,11 +38,11 @@ def write_marts(candidate: "Candidate", business_date: date) -> dict[str, int]:
     """
     tables = {name: candidate.table(f"curated.{name}") for name in (*FACTS, *DIMENSIONS)}
     months = mart_months(_first_start(tables["fact_contract"], business_date), business_date)
-    written = {}
-    for spec, rows in marts(months, tables):
-        written[spec.name] = candidate.write(spec, rows)
-        candidate.audit(spec)
-    return written
+    written = {spec: candidate.write(spec, rows) for spec, rows in marts(months, tables)}
+    judged = reconcile(tables, {spec.name: candidate.table(spec.name) for spec in written}, months)
+    for spec in written:
+        candidate.audit(spec, [result for result in judged if result.table == spec.name])
+    return {spec.name: rows for spec, rows in written.items()}
 
 
 def marts(months: ir.Table, tables: dict[str, ir.Table]) -> Iterator[tuple[TableSpec, ir.Table]]:
