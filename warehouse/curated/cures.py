@@ -16,28 +16,26 @@ from warehouse.terms import CURE_FROM_DPD, CURE_INSTALLMENTS
 DAY = ibis.interval(days=1)
 
 
-def with_cures(contracts: ir.Table, installments: ir.Table, arrears: ir.Table) -> ir.Table:
-    """Add whether an open contract came back from 30 days past due to 0, and when it was cured.
+def cures(contracts: ir.Table, installments: ir.Table, arrears: ir.Table) -> ir.Table:
+    """When a contract was cured of its last spell of 30 days past due.
 
-    Grain: one row per (as_of_on, contract_number).
+    Grain: one row per (as_of_on, contract_number) that is cured.
 
     Args:
-        contracts: of Positions, with dpd30_on.
+        contracts: of Positions.
         installments: of Positions: as_of_on, contract_number, installment_id, installment_number, due_date, settled_on, is_due, is_late.
         arrears: of Positions.
 
     Returns:
-        the contracts' columns, cured_on (of the last spell; null while there is none or it is not cured), is_back_to_current.
+        the grain, cured_on.
     """
-    ended = contracts.select(*AT, "ended_on")
-    cured = (
-        _on_time_runs(installments.join(back_to_current(arrears), AT))
-        .join(ended, AT)
+    back = back_to_current(arrears).join(contracts.select(*AT, "ended_on"), AT)
+    return (
+        _on_time_runs(installments.join(back, AT))
         .filter(_.cured_on <= ibis.coalesce(_.ended_on, _.as_of_on))
         .group_by(AT)
         .agg(cured_on=_.cured_on.min())
     )
-    return lookup(contracts, cured, AT).mutate(is_back_to_current=_.is_open & (_.dpd == 0) & _.dpd30_on.notnull())
 
 
 def back_to_current(arrears: ir.Table) -> ir.Table:
@@ -64,7 +62,7 @@ def back_to_current(arrears: ir.Table) -> ir.Table:
 def _on_time_runs(installments: ir.Table) -> ir.Table:
     """Installments due since back_on that are on time like the two before them, with the day on which the three were both due and settled.
 
-    Grain: one row per such installment: as_of_on, contract_number, cured_on.
+    Grain: one row per such installment: as_of_on, contract_number, ended_on, cured_on.
     """
     of_three = ibis.window(
         group_by=AT, order_by=("due_date", "installment_number", "installment_id"), preceding=CURE_INSTALLMENTS - 1, following=0
@@ -75,5 +73,5 @@ def _on_time_runs(installments: ir.Table) -> ir.Table:
         .mutate(is_on_time=is_on_time, done_on=ibis.greatest(_.due_date, _.settled_on))
         .mutate(on_time_count=_.is_on_time.sum().over(of_three), cured_on=_.done_on.max().over(of_three))
         .filter(_.on_time_count == CURE_INSTALLMENTS)
-        .select(*AT, "cured_on")
+        .select(*AT, "ended_on", "cured_on")
     )

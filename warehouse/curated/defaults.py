@@ -13,31 +13,32 @@ from warehouse.table import MONEY
 from warehouse.terms import FROZEN_STATUSES
 
 
-def with_defaults(contracts: ir.Table, repayments: ir.Table) -> ir.Table:
-    """Add the day of default and the principal owed at its end.
+def defaults(contracts: ir.Table, worst: ir.Table, repayments: ir.Table) -> ir.Table:
+    """The day of default and the principal owed at its end.
 
-    Grain: one row per (as_of_on, contract_number).
+    Grain: one row per (as_of_on, contract_number) that has defaulted.
 
     Args:
-        contracts: of Positions, with dpd90_on.
+        contracts: of Positions.
+        worst: of `warehouse.curated.peaks.worst_days`.
         repayments: of Positions: as_of_on, contract_number, installment_id, repayment_date, principal_amount (part paid, 0 if reversed).
 
     Returns:
-        the contracts' columns, defaulted_on (null without a default), defaulted_principal_amount (0 without).
+        the grain, defaulted_on, defaulted_principal_amount.
     """
     lost_on = when(_.ended_status.isin(FROZEN_STATUSES), _.ended_on)
-    dated = contracts.mutate(defaulted_on=ibis.least(_.dpd90_on, lost_on))
+    dated = (
+        lookup(contracts.select(*AT, "ended_on", "ended_status", owed_amount="principal_amount"), worst, AT)
+        .select(*AT, "owed_amount", defaulted_on=ibis.least(_.dpd90_on, lost_on))
+        .filter(_.defaulted_on.notnull())
+    )
     paid = (
         repayments.filter(_.installment_id.notnull())
-        .select(*AT, "repayment_date", paid_amount="principal_amount")
-        .join(dated.filter(_.defaulted_on.notnull()).select(*AT, "defaulted_on"), AT)
+        .select(*AT, "repayment_date", "principal_amount")
+        .join(dated.select(*AT, "defaulted_on"), AT)
         .filter(_.repayment_date <= _.defaulted_on)
         .group_by(AT)
-        .agg(paid_amount=_.paid_amount.sum())
+        .agg(paid_amount=_.principal_amount.sum())
     )
-    owed = ibis.greatest(_.principal_amount - filled(_.paid_amount), ZERO)
-    return (
-        lookup(dated, paid, AT)
-        .mutate(defaulted_principal_amount=ibis.ifelse(_.defaulted_on.notnull(), owed, ZERO).cast(MONEY))
-        .drop("paid_amount")
-    )
+    left = ibis.greatest(_.owed_amount - filled(_.paid_amount), ZERO).cast(MONEY)
+    return lookup(dated, paid, AT).select(*AT, "defaulted_on", defaulted_principal_amount=left)

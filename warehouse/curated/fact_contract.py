@@ -1,16 +1,19 @@
 """curated.fact_contract: every accepted contract as of the release's business date."""
 
+from functools import reduce
+
 import ibis.expr.types as ir
 from ibis import _
 
-from warehouse.curated.cures import with_cures
+from warehouse.curated.cures import cures
 from warehouse.curated.debt_groups import with_debt_groups
-from warehouse.curated.defaults import with_defaults
-from warehouse.curated.payment_defaults import with_payment_defaults
-from warehouse.curated.peaks import with_worst_days
+from warehouse.curated.defaults import defaults
+from warehouse.curated.payment_defaults import payment_defaults
+from warehouse.curated.peaks import worst_days
 from warehouse.curated.positions import Positions
-from warehouse.curated.recoveries import with_recoveries
-from warehouse.curated.values import lookup
+from warehouse.curated.recoveries import recoveries
+from warehouse.curated.statuses import AT
+from warehouse.curated.values import filled, lookup
 from warehouse.table import MONEY, TableSpec, columns
 from warehouse.terms import STATUSES, UNKNOWN
 
@@ -96,7 +99,18 @@ def with_outcomes(now: Positions) -> ir.Table:
     Args:
         now: positions as of one or many dates.
     """
-    grouped = with_debt_groups(with_worst_days(now.contracts, now.arrears), now.contracts)
-    judged = with_payment_defaults(grouped, now.installments)
-    lost = with_recoveries(with_defaults(judged, now.repayments), now.repayments, now.events)
-    return with_cures(lost, now.installments, now.arrears)
+    worst = worst_days(now.arrears)
+    facts = (
+        worst,
+        payment_defaults(now.contracts, now.installments),
+        defaults(now.contracts, worst, now.repayments),
+        recoveries(now.contracts, now.repayments, now.events),
+        cures(now.contracts, now.installments, now.arrears),
+    )
+    known = reduce(lambda contracts, fact: lookup(contracts, fact, AT), facts, with_debt_groups(now.contracts, now.contracts))
+    return known.mutate(
+        max_dpd=_.max_dpd.fill_null(0),
+        defaulted_principal_amount=filled(_.defaulted_principal_amount),
+        recovered_amount=filled(_.recovered_amount),
+        is_back_to_current=_.is_open & (_.dpd == 0) & _.dpd30_on.notnull(),
+    )

@@ -30,34 +30,31 @@ def is_payment_default(due_on: ir.DateValue, settled_on: ir.DateValue) -> ir.Boo
     return when(_.status.notin(("New", "Cancel")) & (reach_on <= _.as_of_on), was_unsettled & was_running)
 
 
-def with_payment_defaults(contracts: ir.Table, installments: ir.Table) -> ir.Table:
-    """Add is_spd30 and is_tpd30 to contracts that have is_fpd30.
+def payment_defaults(contracts: ir.Table, installments: ir.Table) -> ir.Table:
+    """Whether the second and the third installment defaulted, and none before.
 
-    Grain: one row per (as_of_on, contract_number).
+    Grain: one row per (as_of_on, contract_number) that holds an installment.
 
     Args:
-        contracts: of Positions.
+        contracts: of Positions, with is_fpd30.
         installments: of Positions: as_of_on, contract_number, installment_id, installment_number, due_date, settled_on.
 
     Returns:
-        the contracts' columns, is_spd30, is_tpd30; null while the installment or one before it cannot be judged, or is not held.
+        the grain, is_spd30, is_tpd30; null while the installment or one before it cannot be judged, or is not held.
     """
-    asked = contracts.select(*AT, "status", "ended_on", "ended_status")
-    judged = (
+    asked = contracts.select(*AT, "status", "ended_on", "ended_status", "is_fpd30")
+    is_second_judged = _.is_fpd30.notnull() & _.second.notnull()
+    return (
         _first_installments(contracts, installments)
         .join(asked, AT)
         .mutate(is_default=is_payment_default(_.due_date, _.settled_on))
-        .group_by(AT)
+        .group_by(*AT, "is_fpd30")
         .agg(second=when(_.place == 1, _.is_default).max(), third=when(_.place == 2, _.is_default).max())
-    )
-    is_second_judged = _.is_fpd30.notnull() & _.second.notnull()
-    return (
-        lookup(contracts, judged, AT)
-        .mutate(
+        .select(
+            *AT,
             is_spd30=when(is_second_judged, ~_.is_fpd30 & _.second),
             is_tpd30=when(is_second_judged & _.third.notnull(), ~_.is_fpd30 & ~_.second & _.third),
         )
-        .drop("second", "third")
     )
 
 

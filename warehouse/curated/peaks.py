@@ -85,27 +85,25 @@ def peak_of(runs: ir.Table) -> ir.Table:
     return runs.mutate(max_dpd=_dpd_on(_.last_on))
 
 
-def with_worst_days(contracts: ir.Table, runs: ir.Table) -> ir.Table:
-    """Add the greatest dpd of all days up to the date, and the first days on which dpd was 30 and 90.
+def worst_days(runs: ir.Table) -> ir.Table:
+    """The greatest dpd of all days up to the date, and the first days on which dpd was 30 and 90.
 
     Ever 30 is `dpd30_on` being filled: month ends would miss a contract that was 30 days past due between two of them.
 
-    Grain: one row per (as_of_on, contract_number).
+    Grain: one row per (as_of_on, contract_number) that ever was past due.
 
     Args:
-        contracts: of Positions.
         runs: of arrears.
 
     Returns:
-        the contracts' columns, max_dpd (0 if no day was past due), dpd30_on, dpd90_on.
+        the grain, max_dpd, dpd30_on, dpd90_on.
     """
-    worst = (
+    return (
         peak_of(runs)
         .mutate(dpd30_on=_reached_on(30), dpd90_on=_reached_on(90))
         .group_by(AT)
         .agg(max_dpd=_.max_dpd.max(), dpd30_on=_.dpd30_on.min(), dpd90_on=_.dpd90_on.min())
     )
-    return lookup(contracts, worst, AT).mutate(max_dpd=_.max_dpd.fill_null(0))
 
 
 def _reached_on(days: int) -> ir.DateValue:

@@ -8,17 +8,17 @@ import ibis.expr.types as ir
 from ibis import _
 
 from warehouse.curated.statuses import AT
-from warehouse.curated.values import filled, lookup
+from warehouse.curated.values import lookup
 from warehouse.table import MONEY
 
 
-def with_recoveries(contracts: ir.Table, repayments: ir.Table, events: ir.Table) -> ir.Table:
-    """Add what was paid after the day of the write-off, up to the day of a sale.
+def recoveries(contracts: ir.Table, repayments: ir.Table, events: ir.Table) -> ir.Table:
+    """What was paid after the day of the write-off, up to the day of a sale.
 
     The day of the write-off itself counts as before: what was paid on it has lowered the loss already. Penalties are recovered too, an
     overpayment is not.
 
-    Grain: one row per (as_of_on, contract_number).
+    Grain: one row per (as_of_on, contract_number) with a recovery.
 
     Args:
         contracts: of Positions.
@@ -26,7 +26,7 @@ def with_recoveries(contracts: ir.Table, repayments: ir.Table, events: ir.Table)
         events: of Positions.
 
     Returns:
-        the contracts' columns, recovered_amount (0 unless a write-off ended the contract).
+        the grain, recovered_amount.
     """
     lost = contracts.filter(_.ended_status == "Written Off").select(*AT, "ended_on")
     sold = (
@@ -36,7 +36,7 @@ def with_recoveries(contracts: ir.Table, repayments: ir.Table, events: ir.Table)
         .group_by(AT)
         .agg(sold_on=_.status_date.min())
     )
-    recovered = (
+    return (
         repayments.filter(_.installment_id.notnull())
         .select(*AT, "repayment_date", "allocated_amount")
         .join(lookup(lost, sold, AT), AT)
@@ -44,4 +44,3 @@ def with_recoveries(contracts: ir.Table, repayments: ir.Table, events: ir.Table)
         .group_by(AT)
         .agg(recovered_amount=_.allocated_amount.sum().cast(MONEY))
     )
-    return lookup(contracts, recovered, AT).mutate(recovered_amount=filled(_.recovered_amount))
