@@ -54,7 +54,7 @@ def test_every_built_table_has_a_blocking_contract_check(settings):
 
 def test_each_command_has_its_job(definitions):
     names = {job.name for job in definitions.resolve_all_job_defs() if not job.name.startswith("__")}
-    assert names == {"ingest", "build", "backfill", "materialize", "train", "promote", "score", "drift", "daily", "replay"}
+    assert names == {"ingest", "build", "backfill", "materialize", "train", "promote", "score", "drift", "report", "daily", "replay"}
 
 
 def test_raw_leads_to_the_scores_and_the_report(definitions):

@@ -121,12 +121,33 @@ def follows(spec: Mapping[str, Any]) -> list[str]:
     return [param["name"] for param in spec.get("params", ()) if param["name"] in TITLES]
 
 
-def spec_of(figure: Figure, currency: str) -> dict[str, Any]:
+def spec_of(figure: Figure, frame: Frame) -> dict[str, Any]:
     """The Vega-Lite specification of a chart, as wide as its card and without colors of its own."""
-    spec: dict[str, Any] = figure.chart(currency).properties(width="container", autosize={"type": "fit-x", "contains": "padding"}).to_dict()
+    chart: Any = figure.chart(frame.currency)
+    spec: dict[str, Any] = chart.properties(width="container", autosize={"type": "fit-x", "contains": "padding"}).to_dict()
     for name in ("config", "datasets"):
         spec.pop(name, None)
+    _keep_colors(spec, _series(frame.data))
     return spec
+
+
+def _series(data: Data) -> dict[str, list[str]]:
+    """Values of the fields that colors stand for and that only the data knows."""
+    held = {
+        name for table in data.datasets.values() if "product_type_id" in table.column_names for name in table["product_type_id"].to_pylist()
+    }
+    quarters = set(data.datasets["vintage"]["vintage_quarter"].to_pylist()) if "vintage" in data.datasets else ()
+    return {"product_name": [data.products.get(one, one) for one in sorted(held)], "vintage_quarter": sorted(quarters, reverse=True)}
+
+
+def _keep_colors(node: Any, series: Mapping[str, list[str]]) -> None:
+    """Give every color scale over such a field all its values, so that a product keeps its color whatever is chosen."""
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        _keep_colors(child, series)
+    color = node.get("color") if isinstance(node, dict) else None
+    if isinstance(color, dict) and color.get("field") in series:
+        values = series[color["field"]]
+        color |= {"scale": {**color.get("scale", {}), "domain": values}} if values else {"legend": None}  # an empty legend has no height
 
 
 def _tiles(page: Page) -> tuple[tuple[Measure, Measure], ...]:
@@ -136,9 +157,7 @@ def _tiles(page: Page) -> tuple[tuple[Measure, Measure], ...]:
 def _card(figure: Figure, page: Page, frame: Frame) -> str:
     if missing(figure, frame.data):
         return html.absent(figure, frame.currency, page.lacking)
-    ignored = [
-        name for name in page.filters if name not in follows(spec_of(figure, frame.currency)) and name not in ("level", "rate", "vintage")
-    ]
+    ignored = [name for name in page.filters if name not in follows(spec_of(figure, frame)) and name not in ("level", "rate", "vintage")]
     reasons = [f"{TITLES[name]}{f' ({figure.why[name]})' if name in figure.why else ''}" for name in ignored]
     note = f'<p class="note">Does not follow: {escape("; ".join(reasons))}.</p>' if reasons else ""
     return html.card(figure, frame.currency, note)
@@ -206,7 +225,7 @@ def _script_data(page: Page, figures: Sequence[Figure], tiles: Sequence[tuple[Me
         "regions": data.regions.labels,
         "levels": data.regions.levels,
         "datasets": {name: columnar(data.datasets[name], sorted(columns)) for name, columns in needs.items() if name in data.datasets},
-        "charts": {figure.name: spec_of(figure, frame.currency) for figure in figures},
+        "charts": {figure.name: spec_of(figure, frame) for figure in figures},
         "needs": {figure.name: sorted(figure.needs) for figure in figures},
         "values": {figure.name: figure.value for figure in figures},
         "tiles": [{"amount": amount.as_json(), "count": count.as_json()} for amount, count in tiles],

@@ -56,11 +56,11 @@ def due_and_paid(currency: str) -> alt.LayerChart:
 
 def _lines(measures: tuple[Measure, ...]) -> alt.LayerChart:
     """A line a rate, with a rule at the chosen month."""
-    names = columns_of(measures)
+    names, legend = columns_of(measures), category() if len(measures) > 1 else None
     line = alt.Chart().mark_line(point=alt.OverlayMarkDef(size=28), strokeWidth=2).encode(
         x=month_x(),
         y=alt.Y("ratio:Q", axis=alt.Axis(format=".0%", title=None), scale=alt.Scale(zero=len(measures) > 1)),
-        color=alt.Color("rate:N", sort=[one.title for one in measures], legend=category() if len(measures) > 1 else None),
+        color=alt.Color("rate:N", scale=alt.Scale(domain=[one.title for one in measures]), legend=legend),
         tooltip=[month_tip(), alt.Tooltip("rate:N", title="Rate"), alt.Tooltip("ratio:Q", title="Share", format=PERCENT)],
     )  # fmt: skip
     chart = filtered(alt.layer(chosen_rule(), line, data=data("portfolio")), *SLICE).transform_filter(SERIES)
@@ -115,7 +115,7 @@ def _stacked(kinds: Mapping[str, str], columns: Mapping[str, str], currency: str
         .encode(
             x=month_x(),
             y=alt.Y("total:Q", axis=alt.Axis(labelExpr=AMOUNT_AXIS if is_money else "format(datum.value, ',')", title=None, tickMinStep=1)),
-            color=alt.Color("kind:N", sort=[*kinds.values()], legend=category()),
+            color=alt.Color("kind:N", scale=alt.Scale(domain=[*kinds.values()]), legend=category()),
             strokeWidth=chosen_outline(),
             tooltip=[month_tip(), alt.Tooltip("kind:N", title="How"), alt.Tooltip("total_text:N", title="Total")],
         )

@@ -92,7 +92,7 @@ def month_tip() -> alt.Tooltip:
 
 def category(title: str | None = None, **options: Any) -> alt.Legend:
     """A legend above the plot."""
-    return alt.Legend(orient="top", title=title, labelLimit=220, symbolType="square", columns=options.pop("columns", 0), **options)
+    return alt.Legend(orient="top", title=title, labelLimit=220, symbolType="square", symbolStrokeWidth=0, **options)
 
 
 def money_text(field_name: str, currency: str) -> str:

@@ -33,7 +33,7 @@ def at_risk(currency: str) -> alt.LayerChart:
     line = alt.Chart().mark_line(point=alt.OverlayMarkDef(size=28), strokeWidth=2).encode(
         x=x,
         y=alt.Y("ratio:Q", axis=alt.Axis(format=".0%", title=None)),
-        color=alt.Color("risk:N", sort=[*RISKS.values()], legend=category()),
+        color=alt.Color("risk:N", scale=alt.Scale(domain=[*RISKS.values()]), legend=category()),
         tooltip=[
             month_tip(),
             alt.Tooltip("risk:N", title="Measure"),

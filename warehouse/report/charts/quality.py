@@ -54,7 +54,7 @@ def vintage_curves(currency: str) -> alt.Chart:
         .encode(
             x=alt.X("mob:Q", axis=alt.Axis(title="months on book", tickMinStep=1, grid=False)),
             y=alt.Y("ratio:Q", axis=alt.Axis(format=".0%", title=None)),
-            color=alt.Color("vintage_quarter:O", sort="descending", legend=category(None, columns=5), scale=alt.Scale(range="ramp")),
+            color=alt.Color("vintage_quarter:O", legend=category(None, columns=5), scale=alt.Scale(range="ramp")),
             tooltip=[
                 alt.Tooltip("vintage_quarter:N", title="Disbursed in"),
                 alt.Tooltip("mob:Q", title="Months on book"),
@@ -143,7 +143,9 @@ def roll_forward(currency: str) -> alt.LayerChart:
         x=month_x(),
         y=alt.Y("ratio:Q", axis=alt.Axis(format=".0%", title=None)),
         color=alt.Color(
-            "from:N", sort=[TITLES[name] for name in BUCKETS[:-1]], legend=category("From days past due", titleOrient="left")
+            "from:N",
+            scale=alt.Scale(domain=[TITLES[name] for name in BUCKETS[:-1]]),
+            legend=category("From days past due", titleOrient="left"),
         ),
         tooltip=[
             month_tip(),
