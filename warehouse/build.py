@@ -30,6 +30,7 @@ from warehouse.curated.dim_date import dim_date
 from warehouse.curated.dim_product import dim_product
 from warehouse.curated.dim_region import dim_region
 from warehouse.curated.fact_contract import fact_contract
+from warehouse.curated.fact_contract_month_version import write_versions
 from warehouse.curated.fact_contract_status import fact_contract_status
 from warehouse.curated.fact_installment import fact_installment
 from warehouse.curated.fact_penalty import fact_penalty
@@ -77,6 +78,7 @@ def build_curated(
     opened = open_books(candidate, staged, days_of_books(days, stale) | asked, terms)
     _build_facts(candidate, opened, business_date, terms)
     build_months(candidate, opened, days, stale, terms)
+    write_versions(candidate, opened.staged, business_date, terms, changed_on)
     return opened
 
 

@@ -6,6 +6,7 @@ from warehouse.curated.dim_product import DIM_PRODUCT
 from warehouse.curated.dim_region import DIM_REGION
 from warehouse.curated.fact_contract import FACT_CONTRACT
 from warehouse.curated.fact_contract_month import FACT_CONTRACT_MONTH
+from warehouse.curated.fact_contract_month_version import FACT_CONTRACT_MONTH_VERSION
 from warehouse.curated.fact_contract_status import FACT_CONTRACT_STATUS
 from warehouse.curated.fact_contract_stock import FACT_CONTRACT_STOCK
 from warehouse.curated.fact_installment import FACT_INSTALLMENT
@@ -23,6 +24,7 @@ CURATED = (
     FACT_REPAYMENT,
     FACT_PENALTY,
     FACT_CONTRACT_MONTH,
+    FACT_CONTRACT_MONTH_VERSION,
     FACT_CONTRACT_STOCK,
 )
 
@@ -34,6 +36,7 @@ __all__ = [
     "DIM_REGION",
     "FACT_CONTRACT",
     "FACT_CONTRACT_MONTH",
+    "FACT_CONTRACT_MONTH_VERSION",
     "FACT_CONTRACT_STATUS",
     "FACT_CONTRACT_STOCK",
     "FACT_INSTALLMENT",

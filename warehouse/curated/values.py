@@ -47,6 +47,11 @@ def literal_rows(rows: Sequence[Mapping[str, object]], schema: ibis.Schema) -> i
     return ibis.memtable(pa.Table.from_pylist(list(rows), schema=schema.to_pyarrow()))
 
 
+def nullable(table: ir.Table) -> ir.Table:
+    """A table that promises nothing about nulls: set operations ask for equal schemas, and a join keeps no promise."""
+    return table.cast({name: dtype.copy(nullable=True) for name, dtype in table.schema().items()})
+
+
 def with_row(table: ir.Table, row: Mapping[str, object], schema: ibis.Schema) -> ir.Table:
     """Add one row written in code to a table, whatever either side promises about nulls."""
     nullable = ibis.schema({name: dtype(nullable=True) for name, dtype in schema.items()})

@@ -12,6 +12,7 @@ from warehouse.marts.portfolio_by_region_month import (
     PORTFOLIO_BY_ORIGINATION_REGION_MONTH,
     PORTFOLIO_BY_REGION_MONTH,
 )
+from warehouse.marts.restatement import RESTATEMENT
 from warehouse.marts.roll_rate_by_region import ROLL_RATE_BY_REGION
 from warehouse.marts.vintage_by_region import VINTAGE_BY_REGION
 from warehouse.marts.write import write_marts
@@ -26,6 +27,7 @@ BUILT_MARTS = (  # from the curated tables, with every release; the others have 
     VINTAGE_BY_REGION,
     ROLL_RATE_BY_REGION,
     CLIENT_REPAYMENT_HISTORY,
+    RESTATEMENT,
 )
 MARTS = (*BUILT_MARTS, CLIENT_DEFAULT_RISK)
 
@@ -40,6 +42,7 @@ __all__ = [
     "PORTFOLIO_BY_CURRENT_REGION_MONTH",
     "PORTFOLIO_BY_ORIGINATION_REGION_MONTH",
     "PORTFOLIO_BY_REGION_MONTH",
+    "RESTATEMENT",
     "ROLL_RATE_BY_REGION",
     "VINTAGE_BY_REGION",
     "write_marts",
