@@ -23,6 +23,7 @@ class Golden:
     ledger: Ledger
     expect: dict[str, list[dict[str, Any]]]
     terms: Terms
+    business_date: date
 
 
 def read(name: str) -> Golden:
@@ -48,14 +49,14 @@ def read(name: str) -> Golden:
         for kind, answers in told["expect"].items()
     }
     terms = {name: value if name.endswith("_days") else Decimal(value) for name, value in told.get("terms", {}).items()}
-    return Golden(Ledger(rows), expect, Terms(**terms))
+    return Golden(Ledger(rows), expect, Terms(**terms), told.get("business_date", opening))
 
 
 def facts(contract: dict[str, Any]) -> Iterator[tuple[str, date, Row, date | None]]:
     """Table, event date, row and own business date of everything that a contract's notation tells."""
     number, start = contract["number"], contract["start"]
     client_id = contract.get("client", f"client-{number}")
-    due = contract["installments"]
+    due, made = contract["installments"], {}
     yield "clients", BEGINNING, {"client_id": client_id, "region_id": "R1"}, None
     row = {
         "contract_number": number,
@@ -76,6 +77,9 @@ def facts(contract: dict[str, Any]) -> Iterator[tuple[str, date, Row, date | Non
         parts = dict(zip(("principal", "interest", "fee"), map(Decimal, amounts), strict=False))
         row |= {f"inst_amt_{part}": parts.get(part) for part in ("principal", "interest", "fee")} | {"penalty_amount": None}
         yield "installments", start, row, None
+        made[row["installment_id"]] = row
+    for change in contract.get("moved", ()):
+        yield "installments", start, made[change["installment"]] | {"due_date": change["due"]}, change["delivered"]
     for payment in contract.get("payments", ()):
         row = {"repayment_id": payment["id"], "repayment_date": payment["on"], "repayment_amount": Decimal(payment["amount"])}
         row |= {"contract_number": number, "installment_id": payment.get("names"), "reverses_repayment_id": payment.get("reverses")}

@@ -8,9 +8,28 @@ import pytest
 from tests.oracles import answers, golden
 from tests.oracles.features import client_repayment
 from tests.oracles.labels import labels
+from tests.oracles.months import Months
 from tests.oracles.positions import Book
+from warehouse.curated import FACT_CONTRACT, FACT_CONTRACT_MONTH, FACT_INSTALLMENT
 
-FILES = ("waterfall", "edges", "schedules", "lenient", "outcomes", "features", "labels")
+AGREED = {  # delivered as they are, or what a row is of
+    "contract_number",
+    "client_id",
+    "product_code",
+    "product_type_id",
+    "principal_amount",
+    "interest_amount",
+    "fee_amount",
+    "tenor_months",
+    "start_date",
+    "installment_id",
+    "installment_number",
+    "principal_due_amount",
+    "interest_due_amount",
+    "fee_due_amount",
+    "month_on",
+}
+FILES = ("waterfall", "edges", "schedules", "lenient", "outcomes", "months", "features", "labels")
 PARTS = ("principal_amount", "interest_amount", "fee_amount", "penalty_amount")
 
 
@@ -40,6 +59,15 @@ def assert_paid(expected: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     told = [[paid, *map(Decimal, amounts)] for paid, *amounts in expected["rows"]]
     assert [row[: len(wanted)] for row, wanted in zip(paid_rows(rows), told, strict=True)] == told
     assert {row["is_reversed"] for row in rows} == {expected.get("is_reversed", False)}
+
+
+def assert_month(expected: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    """One month row, or that there is none."""
+    key = ("month_on", "contract_number")
+    mine = [row for row in rows if all(row[name] == expected[name] for name in key)]
+    assert len(mine) == (0 if expected.get("absent") else 1)
+    for row in mine:
+        assert_cells(expected, row)
 
 
 def book(name: str, expected: dict[str, Any]) -> Book:
@@ -76,6 +104,24 @@ def test_oracle_repayments(name, expected):
 def test_oracle_max_dpd(name, expected):
     contract = book(name, expected).contracts[expected["contract_number"]]
     assert contract.max_dpd(expected["after"], expected["as_of"]) == expected["max_dpd"]
+
+
+@pytest.mark.parametrize(("name", "expected"), questions("months"), ids=name_of)
+def test_oracle_months(name, expected):
+    told = golden.read(name)
+    assert_month(expected, Months(told.ledger, told.business_date, told.terms).contract_months())
+
+
+def test_every_fact_has_a_worked_contract():
+    """Each column that says something about a contract, an installment or a month stands in an expectation, so no fact goes unreviewed."""
+    expected = {
+        kind: {name for _, wanted in questions(kind) for name in wanted} for kind in ("contracts", "outcomes", "installments", "months")
+    }
+    of_contracts = set(FACT_CONTRACT.column_names) - AGREED - {"vintage_month", "region_at_origination_id"}
+    assert of_contracts - expected["contracts"] - expected["outcomes"] == set()
+    assert set(FACT_INSTALLMENT.column_names) - AGREED - expected["installments"] == set()
+    of_months = {name for name in FACT_CONTRACT_MONTH.column_names if not name.startswith("region_")}
+    assert of_months - AGREED - expected["months"] == set()
 
 
 @pytest.mark.parametrize(("name", "expected"), questions("features"), ids=name_of)

@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 from ibis import _
 
 from tests.conftest import stored
+from tests.oracles import golden
 from tests.oracles.compare import check, keyed
 from tests.oracles.ledger import Ledger
 from tests.oracles.months import Months
 from tests.oracles.positions import Book
 from tests.strategies import Calendar, calendar, examples, ledger
+from tests.warehouse.test_oracle_golden import assert_month, questions
 from warehouse.build import month_days
 from warehouse.clock import as_of_dates
 from warehouse.curated.fact_contract_month import contract_months, fact_contract_month
@@ -50,6 +52,17 @@ def compare(con, when: Calendar, found: Ledger) -> None:
     rows = months_of(con, found, days[:cut], when.last, []) + months_of(con, found, days[cut:], when.last, days[cut - 1 : cut])
     expected = {tuple(row[name] for name in KEY): row for row in oracle.contract_months()}
     check("fact_contract_month", expected, keyed(rows, KEY), found)
+
+
+def test_golden_months(con):
+    """The answers that a person worked out."""
+    for name in {name for name, _wanted in questions("months")}:
+        told = golden.read(name)
+        first = min(row["start_date"] for row in told.ledger.rows["contracts"])
+        rows = months_of(con, told.ledger, month_days(first, told.business_date), told.business_date, [])
+        for place, wanted in questions("months"):
+            if place == name:
+                assert_month(wanted, rows)
 
 
 @given(st.integers(0, 2**32 - 1))

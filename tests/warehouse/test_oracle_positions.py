@@ -132,7 +132,7 @@ def rounds(name: str) -> list[dict[date, date]]:
     return [first, *({as_of: known_on} for as_of, known_on in sorted(asked) if as_of != known_on)]
 
 
-@pytest.mark.parametrize("name", ["waterfall", "edges", "schedules", "lenient", "outcomes"])
+@pytest.mark.parametrize("name", ["waterfall", "edges", "schedules", "lenient", "outcomes", "months"])
 def test_golden(con, name):
     """The answers that a person worked out."""
     told = golden.read(name)
