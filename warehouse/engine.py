@@ -16,6 +16,8 @@ def connect(settings: Settings) -> BaseBackend:
         SettingsError: the engine is not supported; raised by Settings.from_env already.
     """
     spill = settings.home / "spill"
+    # Fusing selects takes longer than everything else that makes an expression text, and the engine's optimizer does it anyway.
+    ibis.options.sql.fuse_selects = False
     return ibis.duckdb.connect(
         memory_limit=settings.memory_limit,
         threads=settings.threads,

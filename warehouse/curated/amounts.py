@@ -51,7 +51,9 @@ def _unpaid(running: ir.Table, steps: ir.Table) -> ir.Table:
     Grain: one row per (as_of_on, contract_number) with an unpaid installment due before the date.
     """
     is_unsettled = _.settled_on.isnull() | (_.settled_on > _.as_of_on)
-    unpaid = steps.filter(_.paid_amount < _.due_amount)
+    # A payment on or before the due date or the day after it leaves no asked date on which the amount before it is past due.
+    day_after = (_.due_date + ibis.interval(days=1)).cast("date")
+    unpaid = steps.filter(_.paid_amount < _.due_amount, _.until_on.isnull() | (_.until_on > day_after))
     return (
         running.join(unpaid, ERA)
         .filter(_.due_date < _.as_of_on, *holds_on(_.as_of_on))

@@ -108,7 +108,7 @@ def month_rows(then: Positions, rows: ir.Table, months: ir.Table, origins: ir.Ta
         origins: as fact_contract_month takes them.
         current_map: as fact_contract_month takes them.
     """
-    valued = lookup(lookup(_peaks(then, rows), _due_in_month(then, months), AT), _penalties_in_month(then, months), AT)
+    valued = lookup(lookup(_peaks(then, rows), _due_in_month(then), AT), _penalties_in_month(then, months), AT)
     placed = lookup(
         lookup(valued, origins.rename(region_at_origination_id="region_id"), ("as_of_on", "client_id", "start_date")),
         then.regions.rename(region_as_of_month_id="region_id"),
@@ -164,15 +164,10 @@ def _peaks(then: Positions, rows: ir.Table) -> ir.Table:
     return peak_dpd(then, windows)
 
 
-def _due_in_month(then: Positions, months: ir.Table) -> ir.Table:
+def _due_in_month(then: Positions) -> ir.Table:
     """Due and paid amounts of due installments with a due date in the month, per contract."""
-    return (
-        then.installments.filter(_.is_due)
-        .join(months, "as_of_on")
-        .filter(_.due_date > _.before_on)
-        .group_by(AT)
-        .agg(due_amount=_.due_amount.sum().cast(MONEY), paid_amount=_.paid_amount.sum().cast(MONEY))
-    )
+    sums = {name: then.due_in_month[name].sum().cast(MONEY) for name in ("due_amount", "paid_amount")}
+    return then.due_in_month.group_by(AT).agg(**sums)
 
 
 def _penalties_in_month(then: Positions, months: ir.Table) -> ir.Table:

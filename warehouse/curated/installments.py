@@ -7,7 +7,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from warehouse.clock import days_between
+from warehouse.clock import days_between, month_end_on
 from warehouse.curated.ledger import ERA
 from warehouse.curated.settlement import holds_on
 from warehouse.curated.values import filled, lookup
@@ -38,13 +38,37 @@ def installments_at(steps: ir.Table, contracts: ir.Table, terms: Terms) -> ir.Ta
         contracts: per (as_of_on, contract_number): era_on, client_id, is_started, is_disbursed, ended_on, ended_status.
         terms: grace days.
     """
-    asked = contracts.select("as_of_on", *ERA, "client_id", "is_started", "is_disbursed", "ended_on", "ended_status")
-    rows = (
-        asked.join(steps, ERA)
-        .filter(*holds_on(_.as_of_on))
-        .mutate(settled_on=ibis.ifelse(_.settled_on <= _.as_of_on, _.settled_on, ibis.null("date")))
+    return _with_state(_with_lateness(_held(_asked(contracts).join(steps, ERA)), terms), terms)
+
+
+def due_in_month_at(steps: ir.Table, contracts: ir.Table, terms: Terms) -> ir.Table:
+    """Due installments with a due date in the month of each date; every installment is looked at for one month instead of for all.
+
+    Grain: one row per (as_of_on, installment_id).
+
+    Args:
+        steps: as installments_at takes them.
+        contracts: as installments_at takes them.
+        terms: grace days.
+
+    Returns:
+        the grain, contract_number, due_amount, paid_amount.
+    """
+    asked = _asked(contracts).mutate(month_on=month_end_on(_.as_of_on))
+    found = _held(asked.join(steps.mutate(month_on=month_end_on(_.due_date)), (*ERA, "month_on")))
+    return (
+        _with_lateness(found, terms).filter(_.is_due).select("as_of_on", "installment_id", "contract_number", "due_amount", "paid_amount")
     )
-    return _with_state(_with_lateness(rows, terms), terms)
+
+
+def _asked(contracts: ir.Table) -> ir.Table:
+    return contracts.select("as_of_on", *ERA, "client_id", "is_started", "is_disbursed", "ended_on", "ended_status")
+
+
+def _held(rows: ir.Table) -> ir.Table:
+    """What was paid by each date, and whether that settled it."""
+    settled_by_then = ibis.ifelse(_.settled_on <= _.as_of_on, _.settled_on, ibis.null("date"))
+    return rows.filter(*holds_on(_.as_of_on)).mutate(settled_on=settled_by_then)
 
 
 def with_penalties(installments: ir.Table, penalties: ir.Table) -> ir.Table:

@@ -11,7 +11,7 @@ import ibis.expr.types as ir
 from warehouse.curated.amounts import with_amounts
 from warehouse.curated.books import Books, books
 from warehouse.curated.contracts import judged_contracts, product_types
-from warehouse.curated.installments import installments_at, with_penalties
+from warehouse.curated.installments import due_in_month_at, installments_at, with_penalties
 from warehouse.curated.keep import Keep, in_engine
 from warehouse.curated.peaks import arrears, peak_of, peaks_in
 from warehouse.curated.penalties import penalties_at
@@ -88,6 +88,7 @@ class Positions(NamedTuple):
     Attributes:
         contracts: grain (as_of_on, contract_number).
         installments: grain (as_of_on, installment_id).
+        due_in_month: the same grain, of due installments with a due date in the month of the date; of due_in_month_at.
         repayments: grain (as_of_on, repayment_id, allocation_number).
         penalties: grain (as_of_on, installment_id, penalty_id).
         regions: grain (as_of_on, client_id).
@@ -97,6 +98,7 @@ class Positions(NamedTuple):
 
     contracts: ir.Table
     installments: ir.Table
+    due_in_month: ir.Table
     repayments: ir.Table
     penalties: ir.Table
     regions: ir.Table
@@ -141,6 +143,7 @@ def positions_at(
     return Positions(
         contracts=keep(with_amounts(contracts, held_books).select(CONTRACT_COLUMNS)),
         installments=with_penalties(installments_at(held_books.steps, contracts, terms), penalties).select(INSTALLMENT_COLUMNS),
+        due_in_month=due_in_month_at(held_books.steps, contracts, terms),
         repayments=repayments_at(held_books.allocated, held_books.cancelled, contracts),
         penalties=penalties,
         regions=regions_at(staged, as_ofs, terms),
