@@ -1,4 +1,4 @@
-"""Data health of a release: freshness by source, what became of delivered rows, rules that rows broke, and restated figures."""
+"""Data health of a release: freshness by source, what became of delivered rows, and the rules that rows broke."""
 
 from collections.abc import Callable, Collection
 
@@ -9,7 +9,6 @@ from ibis import _
 from warehouse.staging.ledger import DELIVERY_LEDGER
 from warehouse.staging.quarantine import QUARANTINE
 
-RESTATEMENT = "marts.restatement"
 LAST_FILES = 25
 
 

@@ -8,9 +8,9 @@ from warehouse.report.read import Data
 OUTCOMES = ("rows_in", "accepted", "duplicate", "quarantined", "parked", "rejected")
 
 
-def health_body(data: Data, release: Release) -> str:
-    """The cards of the page."""
-    return _release(release) + _quarantine(data) + _freshness(data, release) + _files(data)
+def health_cards(data: Data, release: Release) -> tuple[str, str]:
+    """The cards before the charts of the page, and those after."""
+    return _release(release) + _quarantine(data) + _freshness(data, release), _files(data)
 
 
 def _release(release: Release) -> str:

@@ -112,9 +112,9 @@ def worded(text: str, currency: str) -> str:
             count, _, amount = rest.partition("|")
             amount = amount or f"million {currency}"
             return f'<span class="by-count">{escape(count)}</span><span class="by-amount">{escape(amount)}</span>'
-        return f'<span data-show="{name}"></span>'
+        return f'<span data-show="{name}" data-by="{name.removesuffix("_unit")}"></span>'
 
-    return re.sub(r"\{([a-z]+(?::[^}]*)?)\}", placed, text)
+    return re.sub(r"\{([a-z_]+(?::[^}]*)?)\}", placed, text)
 
 
 def table(names: Sequence[tuple[str, bool]], rows: Sequence[Sequence[Any]], identity: str = "") -> str:

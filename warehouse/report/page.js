@@ -103,7 +103,7 @@ function describe(name) {
   const card = document.getElementById(name), [field, title] = page.values[name], items = shown(views[name]);
   card.querySelector(".empty").hidden = items.length > 0;
   card.querySelector(".chart").classList.toggle("nothing", !items.length);
-  const said = (item) => `${Object.entries(item.tooltip).filter(([key]) => key !== title).slice(0, 2).map(([, value]) => value).join(", ")} ${item.tooltip[title]}`;
+  const said = (item) => [...Object.keys(item.tooltip).slice(0, Object.keys(item.tooltip).indexOf(title)), title].map((key) => item.tooltip[key]).join(" ");
   const sorted = items.filter((item) => Number.isFinite(item.datum[field])).sort((one, other) => other.datum[field] - one.datum[field]);
   const current = items.filter((item) => item.datum.month_on === state.month && item.tooltip.Month).slice(0, 6);
   const parts = [`${card.querySelector("h2").innerText}. Chosen: ${chosenText()}. ${items.length} values.`];
@@ -163,7 +163,7 @@ async function apply() {
   for (const control of form.elements) if (control.name) state[control.name] = control.value;
   for (const [name, value] of Object.entries(page.unasked)) state[name] ??= value;
   root.dataset.measure = state.measure;
-  document.querySelectorAll("[data-show]").forEach((one) => { one.textContent = page.names[one.dataset.show][state[one.dataset.show]]; });
+  document.querySelectorAll("[data-show]").forEach((one) => { one.textContent = page.names[one.dataset.show][state[one.dataset.by]]; });
   const address = new URLSearchParams([...form.elements].filter((one) => one.name).map((one) => [one.name, one.value]));
   new URLSearchParams(location.hash.slice(1)).forEach((value, name) => { if (!address.has(name)) address.set(name, value); });
   if (root.dataset.theme) address.set("theme", root.dataset.theme);

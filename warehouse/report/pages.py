@@ -8,6 +8,7 @@ from warehouse.report.charts.frame import Figure
 from warehouse.report.charts.overview import OVERVIEW
 from warehouse.report.charts.quality import QUALITY
 from warehouse.report.charts.regions import REGIONS
+from warehouse.report.charts.restated import RESTATED
 from warehouse.report.charts.risk import RISK
 from warehouse.report.measures import RISK_TILES, TILES
 
@@ -78,5 +79,11 @@ PAGES = (
         tuple(pair[0].name for pair in RISK_TILES),
         lacking=NO_SCORES,
     ),
-    Page("health", "Data health", "How fresh and how clean is the data, and which reported figures changed since?", ()),
+    Page(
+        "health",
+        "Data health",
+        "How fresh and how clean is the data, and which reported figures changed since?",
+        ("product", "within", "restated"),
+        RESTATED,
+    ),
 )

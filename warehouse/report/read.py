@@ -18,6 +18,8 @@ from warehouse import clock
 from warehouse.report.health import health
 from warehouse.report.measures import RATES, TILES, columns_of
 from warehouse.report.regions import Regions, regions
+from warehouse.report.restated import RESTATEMENT, causes, reported
+from warehouse.staging.ledger import DELIVERY_LEDGER
 from warehouse.table import MONEY
 
 MONTHS_SHOWN = 25  # two years and the open month
@@ -83,6 +85,8 @@ def read(source: Source) -> Data:
             parts[name] = cut(source.table(CUTS[name]), tops, since)
     if RISK in source.names:
         parts |= _risk(source.table(RISK), tops)
+    if RESTATEMENT in source.names:
+        parts |= _restated(source, tops, since)
     datasets = {name: part.order_by(*part.columns).to_pyarrow() for name, part in parts.items()}
     return Data(datasets | health(source.table, source.names), known, _products(source), months)
 
@@ -101,7 +105,7 @@ def _dim_regions(source: Source) -> list[dict]:
 
 def _used_regions(source: Source) -> Iterator[str]:
     """Ids of the regions that any mart of the report names."""
-    held = {*(name for pair in FAMILIES.values() for name in pair), *CUTS.values(), RISK} & set(source.names)
+    held = {*(name for pair in FAMILIES.values() for name in pair), *CUTS.values(), RISK, RESTATEMENT} & set(source.names)
     for name in sorted(held):
         yield from source.table(name).select("region_id").distinct().to_pyarrow()["region_id"].to_pylist()
 
@@ -183,6 +187,14 @@ def _roll(roll: ir.Table, tops: ir.Table, since: date) -> ir.Table:
     return rows.group_by("month_on", "region_id", "product_type_id", "from_bucket", "to_bucket").agg(
         contract_count=_.contract_count.sum(), outstanding_principal_amount=_.outstanding_principal_amount.sum()
     )
+
+
+def _restated(source: Source, tops: ir.Table, since: date) -> dict[str, ir.Table]:
+    """Changes since the first report by delivery, and what was reported, under the region at the top."""
+    restatement = _at_top(source.table(RESTATEMENT).filter(_.month_on >= since), tops)
+    portfolio = _at_top(source.table(FAMILIES["as_of"][0]).filter(_.month_on >= since), tops)
+    ledger = source.table(DELIVERY_LEDGER.name) if DELIVERY_LEDGER.name in source.names else None
+    return {"restatement": causes(restatement, ledger), "reported": reported(portfolio, restatement)}
 
 
 def _at_top(rows: ir.Table, tops: ir.Table) -> ir.Table:

@@ -14,10 +14,12 @@ from warehouse.lake import Release
 from warehouse.report import html
 from warehouse.report.charts.frame import SIGNALS, Figure
 from warehouse.report.encode import columnar
-from warehouse.report.health_page import health_body
+from warehouse.report.health_page import health_cards
 from warehouse.report.measures import RATES, RISK_TILES, TILES, Measure, columns_of
 from warehouse.report.pages import PAGES, Page
 from warehouse.report.read import TOP_CLIENTS, Data, Source, read
+from warehouse.report.restated import EARLIER
+from warehouse.report.restated import TITLES as RESTATED
 from warehouse.report.theme import config
 from warehouse.warehouse import Warehouse
 
@@ -33,6 +35,7 @@ TITLES = {
     "measure": "Amounts or counts",
     "rate": "Rate",
     "vintage": "Cohorts by",
+    "restated": "Restated measure",
 }
 ATTRIBUTIONS = {"as_of": "as of each month", "origination": "when the contract began", "current": "on today's map"}
 
@@ -89,13 +92,13 @@ def page_text(page: Page, frame: Frame) -> str:
     held = [figure for figure in page.figures if not missing(figure, frame.data)]
     choices = _choices(page, frame.data)
     cards = "".join(_card(figure, page, frame) for figure in page.figures)
-    tiles = _tiles(page)
+    (before, after), tiles = _tables(page, frame), _tiles(page)
     body = f'<p class="lead">{escape(page.text)}</p>'
     if tiles:
         body += (
             f'<section class="tiles" aria-label="Key figures">{"".join(html.tile(n, pair[0]) for n, pair in enumerate(tiles))}</section>'
         )
-    body += f'<div class="grid">{cards}{_tables(page, frame)}</div>' + _definitions(tiles)
+    body += f'<div class="grid">{before}{cards}{after}</div>' + _definitions(tiles)
     filters = "".join(html.select(name, TITLES[name], options, _default(name, options, frame.data)) for name, options in choices.items())
     return html.document(
         title=f"{page.title} · Portfolio report",
@@ -136,8 +139,16 @@ def _series(data: Data) -> dict[str, list[str]]:
     held = {
         name for table in data.datasets.values() if "product_type_id" in table.column_names for name in table["product_type_id"].to_pylist()
     }
-    quarters = set(data.datasets["vintage"]["vintage_quarter"].to_pylist()) if "vintage" in data.datasets else ()
-    return {"product_name": [data.products.get(one, one) for one in sorted(held)], "vintage_quarter": sorted(quarters, reverse=True)}
+    return {
+        "product_name": [data.products.get(one, one) for one in sorted(held)],
+        "vintage_quarter": _values(data, "vintage", "vintage_quarter"),
+        "cause": sorted(_values(data, "restatement", "cause"), key=EARLIER.__eq__),
+    }
+
+
+def _values(data: Data, dataset: str, column: str) -> list[str]:
+    """Distinct values of a column, the last first."""
+    return sorted(set(data.datasets[dataset][column].to_pylist()), reverse=True) if dataset in data.datasets else []
 
 
 def _keep_colors(node: Any, series: Mapping[str, list[str]]) -> None:
@@ -157,7 +168,11 @@ def _tiles(page: Page) -> tuple[tuple[Measure, Measure], ...]:
 def _card(figure: Figure, page: Page, frame: Frame) -> str:
     if missing(figure, frame.data):
         return html.absent(figure, frame.currency, page.lacking)
-    ignored = [name for name in page.filters if name not in follows(spec_of(figure, frame)) and name not in ("level", "rate", "vintage")]
+    ignored = [
+        name
+        for name in page.filters
+        if name not in follows(spec_of(figure, frame)) and name not in ("level", "rate", "vintage", "restated")
+    ]
     reasons = [f"{TITLES[name]}{f' ({figure.why[name]})' if name in figure.why else ''}" for name in ignored]
     note = f'<p class="note">Does not follow: {escape("; ".join(reasons))}.</p>' if reasons else ""
     return html.card(figure, frame.currency, note)
@@ -177,6 +192,7 @@ def _choices(page: Page, data: Data) -> dict[str, list[tuple[str, str]]]:
         "measure": [("amount", "Amounts"), ("count", "Counts")],
         "rate": [(one.name, one.title) for one in RATES if _has(one, data)],
         "vintage": [*VINTAGES.items()],
+        "restated": [*RESTATED.items()] if "restatement" in data.datasets else [],
     }
     return {name: options[name] for name in page.filters if options[name]}
 
@@ -230,11 +246,20 @@ def _script_data(page: Page, figures: Sequence[Figure], tiles: Sequence[tuple[Me
         "values": {figure.name: figure.value for figure in figures},
         "tiles": [{"amount": amount.as_json(), "count": count.as_json()} for amount, count in tiles],
         "rates": {one.name: one.as_json() for one in RATES},
-        "names": {"rate": {one.name: one.title for one in RATES}, "vintage": VINTAGES},
+        "names": {
+            "rate": {one.name: one.title for one in RATES},
+            "vintage": VINTAGES,
+            "restated": RESTATED,
+            "restated_unit": _restated_units(frame.currency),
+        },
         "unasked": unasked | {"month": latest, "rate": RATES[0].name},
         "themes": {"light": config(False), "dark": config(True)},
         "top_clients": TOP_CLIENTS,
     }
+
+
+def _restated_units(currency: str) -> dict[str, str]:
+    return {name: "contracts" if name.endswith("_count") else f"million {currency}" for name in RESTATED}
 
 
 def _header(page: Page, frame: Frame) -> str:
@@ -266,12 +291,12 @@ def _definitions(tiles: Sequence[tuple[Measure, Measure]]) -> str:
     return f"<details><summary>What the key figures mean</summary><dl>{rows}</dl></details>"
 
 
-def _tables(page: Page, frame: Frame) -> str:
+def _tables(page: Page, frame: Frame) -> tuple[str, str]:
+    """What else a page shows, before its charts and after them."""
     if page.name == "health":
-        return health_body(frame.data, frame.release)
-    if page.name == "risk" and "likeliest" in frame.data.datasets:
-        return _likeliest(frame)
-    return ""
+        return health_cards(frame.data, frame.release)
+    has_clients = page.name == "risk" and "likeliest" in frame.data.datasets
+    return "", _likeliest(frame) if has_clients else ""
 
 
 def _likeliest(frame: Frame) -> str:

@@ -22,6 +22,7 @@ SIGNALS: dict[str, Any] = {
     "measure": "amount",
     "rate": LATE.as_json(),
     "vintage": "ever30",
+    "restated": "outstanding_principal_amount",
     "dark": False,
 }
 FILTERS = {
