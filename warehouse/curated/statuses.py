@@ -177,7 +177,7 @@ def _contradicting(stated: ir.Table, told: ir.Table) -> ir.Table:
     let an old row, which agreed when it came, contradict every later event. An event that the history has caught up with since is dropped.
     """
     keyed = told.select(*AT, "known_at", "status_date", told_key=event_key(_.status_date, _.status))
-    last = keyed.group_by(AT).agg(last_key=_.told_key.max())
+    last = keyed.filter(_.status_date <= _.as_of_on).group_by(AT).agg(last_key=_.told_key.max())
     heard = (
         stated.select(*AT, "version", "business_date", "delivered_at")
         .join(keyed, AT)
