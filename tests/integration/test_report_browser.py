@@ -36,7 +36,7 @@ from tests.warehouse.report_book import (
     total,
 )
 from warehouse.lake import Lake
-from warehouse.marts import CLIENT_DEFAULT_RISK, ROLL_RATE_BY_REGION, VINTAGE_BY_REGION
+from warehouse.marts import CLIENT_DEFAULT_RISK, RESTATEMENT, ROLL_RATE_BY_REGION, VINTAGE_BY_REGION
 from warehouse.report.pages import PAGES
 from warehouse.report.write import write_report
 from warehouse.settings import Settings
@@ -359,6 +359,18 @@ def test_the_likeliest_clients_follow_product_and_region(open_page):
     assert "late payments, current arrears" in browser.find_element(By.ID, "likeliest").text
     fitting = [row for row in rows if row["product_type_id"] == "CL" and row["region_id"] in NORTH]
     assert tiles(browser)["Clients who owe something"][0] == str(len(fitting))
+
+
+def test_restated_months_follow_their_measure(open_page):
+    browser, rows = open_page("health"), BOOK[RESTATEMENT.name]
+    for measure in ("outstanding_principal_amount", "par30_amount"):
+        choose(browser, "restated", measure)
+        before = total(mart(), measure, month_on=LAST)
+        change = total(rows, "change_amount", measure=measure, month_on=LAST)
+        shown = next(row for row in figures(browser, "restated_shares") if row["Month"] == "Jun 2025")
+        assert (shown["First reported"], shown["Known now"]) == (million(before), million(before + change))
+        assert len(figures(browser, "restated_changes")) == 6
+    assert browser.find_element(By.CSS_SELECTOR, "#restated_shares h2").text.startswith("Principal 30 days past due")
 
 
 def test_the_theme_button_changes_page_and_charts(open_page):

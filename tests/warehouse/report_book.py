@@ -25,6 +25,7 @@ from warehouse.marts import (
     PORTFOLIO_BY_CURRENT_REGION_MONTH,
     PORTFOLIO_BY_ORIGINATION_REGION_MONTH,
     PORTFOLIO_BY_REGION_MONTH,
+    RESTATEMENT,
     ROLL_RATE_BY_REGION,
     VINTAGE_BY_REGION,
 )
@@ -37,6 +38,7 @@ Row = dict[str, Any]
 BUSINESS_DATE = date(2025, 7, 10)
 GENERATED_AT = datetime(2025, 7, 11, 3, tzinfo=UTC)
 MONTHS = (date(2025, 4, 30), date(2025, 5, 31), date(2025, 6, 30), date(2025, 7, 31))
+RESTATED_ON = (date(2025, 7, 8), date(2025, 7, 3))  # the first is the business date of a delivery
 LAST = MONTHS[2]  # the last complete one
 MARKUP = "<script>document.title = 'taken'</script>"
 QUOTED = "Ha \"Nam\" & 'Co' \u2028"
@@ -78,7 +80,7 @@ DIMENSIONS: dict[str, list[Row]] = {
     ],
 }
 SPECS = {spec.name: spec for spec in (DIM_REGION, DIM_PRODUCT, *PORTFOLIOS.values(), *DISTRIBUTIONS.values())} | {
-    spec.name: spec for spec in (VINTAGE_BY_REGION, ROLL_RATE_BY_REGION, CLIENT_DEFAULT_RISK)
+    spec.name: spec for spec in (VINTAGE_BY_REGION, ROLL_RATE_BY_REGION, CLIENT_DEFAULT_RISK, RESTATEMENT)
 }
 
 
@@ -216,11 +218,32 @@ def risk_rows() -> list[Row]:
     return rows
 
 
+def restatement_rows() -> list[Row]:
+    """Changes of two measures of every complete month, through two deliveries."""
+    draw = random.Random(8)
+    return [
+        {
+            "known_on": day,
+            "month_on": month,
+            "region_id": place,
+            "product_type_id": "CL",
+            "measure": measure,
+            "change_amount": money(draw, 900_000) - 400_000,
+            "contract_count": 1,
+        }
+        for day in RESTATED_ON
+        for month in MONTHS[:3]
+        for place in PLACES
+        for measure in ("outstanding_principal_amount", "par30_amount")
+    ]
+
+
 def book() -> dict[str, list[Row]]:
     """Rows of every table that the report reads from a release."""
     families = {spec.name: portfolio_rows(10 + n) for n, spec in enumerate(PORTFOLIOS.values())}
     families |= {spec.name: distribution_rows(20 + n) for n, spec in enumerate(DISTRIBUTIONS.values())}
     marts = {VINTAGE_BY_REGION.name: vintage_rows(), ROLL_RATE_BY_REGION.name: roll_rows(), CLIENT_DEFAULT_RISK.name: risk_rows()}
+    marts[RESTATEMENT.name] = restatement_rows()
     return {**DIMENSIONS, **families, **marts}
 
 

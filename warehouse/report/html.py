@@ -89,7 +89,7 @@ def card(figure: Figure, currency: str, note: str) -> str:
         '<div class="chart" role="img"></div>'
         f"{note}"
         f'<details class="data" data-chart="{figure.name}"><summary>Figures as a table</summary>'
-        '<div class="figures"></div></details></figure>'
+        '<div class="figures" tabindex="0" role="region" aria-label="Figures"></div></details></figure>'
     )
 
 
@@ -127,7 +127,8 @@ def table(names: Sequence[tuple[str, bool]], rows: Sequence[Sequence[Any]], iden
         for row in rows
     )
     named = f' id="{identity}"' if identity else ""
-    return f'<div class="scroll"><table{named}><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>'
+    content = f"<table{named}><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
+    return f'<div class="scroll" tabindex="0" role="region" aria-label="Table">{content}</div>'
 
 
 def section(title: str, text: str, content: str, wide: bool = False) -> str:

@@ -12,7 +12,7 @@ from warehouse.table import MONEY
 
 RESTATEMENT = "marts.restatement"
 EARLIER = "earlier"
-LAST_CAUSES = 5  # earlier ones are one group
+LAST_CAUSES = 6  # earlier ones are one group
 TITLES = {
     "outstanding_principal_amount": "Outstanding principal",
     "open_contract_count": "Open contracts",

@@ -74,6 +74,7 @@ def config(is_dark: bool) -> dict[str, Any]:
             "domainColor": own["line"],
             "tickColor": own["line"],
             "labelLimit": 230,
+            "labelSeparation": 8,
         },
         "axisY": {"domain": False, "ticks": False, "labelPadding": 6},
         "legend": {

@@ -140,7 +140,7 @@ def _series(data: Data) -> dict[str, list[str]]:
         name for table in data.datasets.values() if "product_type_id" in table.column_names for name in table["product_type_id"].to_pylist()
     }
     return {
-        "product_name": [data.products.get(one, one) for one in sorted(held)],
+        "product_name": sorted({data.products.get(one, one) for one in held}),
         "vintage_quarter": _values(data, "vintage", "vintage_quarter"),
         "cause": sorted(_values(data, "restatement", "cause"), key=EARLIER.__eq__),
     }
