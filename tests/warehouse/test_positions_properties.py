@@ -71,8 +71,26 @@ def test_every_installment_is_in_one_state_and_facts_agree(con, case: Case):
         assert row["is_skip_eligible"] or not row["is_skipped"]
     for row in contracts.values():
         check_contract(row)
-    amounts = {row["repayment_id"]: row["repayment_amount"] for row in case.ledger.rows["repayments"]}
-    assert set(amounts) >= {row["repayment_id"] for row in tables["repayments"]}
+    check_money(tables, case.ledger)
+
+
+def check_money(tables: dict[str, Rows], ledger: Ledger) -> None:
+    """Rows of a repayment add up to what was delivered; rows of an installment to what is paid of it, and no part to more than was due."""
+    allocated: Counter = Counter()
+    paid: dict[tuple, Counter] = {}
+    for row in tables["repayments"]:
+        allocated[row["as_of_on"], row["repayment_id"]] += row["allocated_amount"]
+        parts = {part: row[f"{part}_amount"] for part in ("principal", "interest", "fee")}
+        paid.setdefault((row["as_of_on"], row["installment_id"]), Counter()).update(parts)
+    for day in {day for day, _ in allocated}:
+        held = {row["repayment_id"]: row for row in ledger.held("repayments", end_of_day(day, TERMS.time_zone))}
+        mine = {repayment_id: amount for (other, repayment_id), amount in allocated.items() if other == day}
+        assert mine == {key: held[key]["repayment_amount"] for key in mine}
+    for row in tables["installments"]:
+        parts = paid.get((row["as_of_on"], row["installment_id"]), Counter())
+        assert sum(parts.values()) == row["paid_amount"], row
+        assert all(0 <= parts[part] <= row[f"{part}_due_amount"] for part in parts), row
+        assert row["paid_principal_amount"] == parts["principal"], row
 
 
 def check_contract(row: dict[str, Any]) -> None:
