@@ -7,6 +7,7 @@ from warehouse.marts.loan_distribution_by_region import (
     LOAN_DISTRIBUTION_BY_ORIGINATION_REGION_MONTH,
     LOAN_DISTRIBUTION_BY_REGION,
 )
+from warehouse.marts.outstanding_movement_by_month import OUTSTANDING_MOVEMENT_BY_MONTH
 from warehouse.marts.portfolio_by_region_month import (
     PORTFOLIO_BY_CURRENT_REGION_MONTH,
     PORTFOLIO_BY_ORIGINATION_REGION_MONTH,
@@ -27,6 +28,7 @@ BUILT_MARTS = (  # from the curated tables, with every release; the others have 
     VINTAGE_BY_REGION,
     ROLL_RATE_BY_REGION,
     CLIENT_REPAYMENT_HISTORY,
+    OUTSTANDING_MOVEMENT_BY_MONTH,
     RESTATEMENT,
 )
 MARTS = (*BUILT_MARTS, CLIENT_DEFAULT_RISK)
@@ -39,6 +41,7 @@ __all__ = [
     "LOAN_DISTRIBUTION_BY_ORIGINATION_REGION_MONTH",
     "LOAN_DISTRIBUTION_BY_REGION",
     "MARTS",
+    "OUTSTANDING_MOVEMENT_BY_MONTH",
     "PORTFOLIO_BY_CURRENT_REGION_MONTH",
     "PORTFOLIO_BY_ORIGINATION_REGION_MONTH",
     "PORTFOLIO_BY_REGION_MONTH",

@@ -13,6 +13,7 @@ from ibis import _
 
 from warehouse.marts.book_sums import BOOK, HISTORY, book_by_month, cohorts_by_vintage, stock_by_month
 from warehouse.marts.loan_distribution_by_region import LOAN_DISTRIBUTIONS
+from warehouse.marts.outstanding_movement_by_month import ADDED, TAKEN
 from warehouse.marts.portfolio_by_region_month import PORTFOLIO_BY_REGION_MONTH, PORTFOLIOS
 from warehouse.marts.roll_rate_by_region import FROM
 
@@ -23,8 +24,11 @@ Sums = Mapping[tuple, Mapping[str, Any]]
 RULE = "reconciles with "  # rules of this module begin so
 SHOWN = 3  # differences that a message names
 VINTAGE, ROLL, CLIENTS = "marts.vintage_by_region", "marts.roll_rate_by_region", "marts.client_repayment_history"
+MOVEMENT, RESTATED = "marts.outstanding_movement_by_month", "marts.restatement"
+OUTSTANDING = "outstanding_principal_amount"
 STOCK = ("contract_count", "principal_amount", "outstanding_principal_amount", "new_contract_count", "new_principal_amount")
 REGIONAL = ("open_contract_count", "outstanding_principal_amount", "new_contract_count", "new_principal_amount")
+REPORTED = ("open_contract_count", OUTSTANDING, "overdue_amount", "par30_amount", "par60_amount", "par90_amount", "npl_amount")
 COHORT = ("contract_count", "principal_amount")
 EVER = ("ever30_count", "ever90_count", "defaulted_principal_amount")
 
@@ -47,6 +51,8 @@ def reconcile(curated: Mapping[str, ir.Table], marts: Mapping[str, ir.Table], mo
         *_vintages(marts[VINTAGE], cohorts_by_vintage(curated["fact_contract"], months)),
         *_roll_rates(marts[ROLL], marts[PORTFOLIO_BY_REGION_MONTH.name]),
         *_histories(marts[CLIENTS], marts[PORTFOLIO_BY_REGION_MONTH.name], book),
+        *_movements(marts[MOVEMENT], book),
+        *_restatements(marts[RESTATED], marts[PORTFOLIO_BY_REGION_MONTH.name], marts[MOVEMENT]),
     ]
 
 
@@ -152,3 +158,37 @@ def _histories(rows: ir.Table, portfolio: ir.Table, book: Sums) -> Iterator["Aud
     yield compared(CLIENTS, PORTFOLIO_BY_REGION_MONTH.name, region, sums(portfolio, region, owed), sums(rows, region, owed), owed)
     then = {"then_due_amount": rows.due_amount, "then_paid_amount": rows.paid_amount, "then_penalty_amount": rows.penalty_amount}
     yield compared(CLIENTS, "the curated facts", ("month_on",), book, sums(rows.mutate(**then), ("month_on",), HISTORY), HISTORY)
+
+
+def _movements(rows: ir.Table, book: Sums) -> Iterator["AuditResult"]:
+    """What was outstanding and what moved it give what is outstanding, month by month; so do the sums of the facts."""
+    key, measures = ("month_on",), (OUTSTANDING, "new_principal_amount", "written_off_principal_amount", "sold_principal_amount")
+    found = sums(rows, key, measures)
+    explained = sums(rows.mutate(explained=sum(rows[name] for name in ADDED) - sum(rows[name] for name in TAKEN)), key, ("explained",))
+    yield compared(
+        MOVEMENT,
+        "its own movements",
+        key,
+        {place: {OUTSTANDING: row["explained"]} for place, row in explained.items()},
+        found,
+        (OUTSTANDING,),
+    )
+    yield compared(MOVEMENT, "the curated facts", key, book, found, measures)
+
+
+def _restatements(rows: ir.Table, portfolio: ir.Table, movement: ir.Table) -> Iterator["AuditResult"]:
+    """Changes begin with what the portfolio reported, and end with what is known now."""
+    key, changed = ("month_on",), rows.filter(_.measure == OUTSTANDING)
+    restated = {place: {OUTSTANDING: row["restated_amount"]} for place, row in sums(movement, key, ("restated_amount",)).items()}
+    found = sums(changed.rename(kept="measure").rename({OUTSTANDING: "change_amount"}), key, (OUTSTANDING,))
+    yield compared(RESTATED, MOVEMENT, key, restated, found, (OUTSTANDING,))
+    cell = PORTFOLIO_BY_REGION_MONTH.grain
+    first = rows.filter(rows.known_on == rows.known_on.min().over(group_by=(*cell, "measure")), _.measure.isin(REPORTED))
+    expected: dict[tuple, dict[str, Any]] = {}
+    told: dict[tuple, dict[str, Any]] = {}
+    for row in first.to_pyarrow().to_pylist():
+        told.setdefault(tuple(row[name] for name in cell), {})[row["measure"]] = row["value_before"]
+    held = sums(portfolio.semi_join(first, cell), cell, REPORTED)
+    for place, values in told.items():
+        expected[place] = {name: held.get(place, {}).get(name) for name in values}
+    yield compared(RESTATED, PORTFOLIO_BY_REGION_MONTH.name, cell, expected, told, REPORTED)

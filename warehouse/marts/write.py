@@ -11,6 +11,7 @@ from warehouse.marts.attribution import mart_months
 from warehouse.marts.client_repayment_history import CLIENT_REPAYMENT_HISTORY, client_repayment_history
 from warehouse.marts.loan_distribution_by_region import LOAN_DISTRIBUTIONS, loan_distribution_by_region, loan_distribution_cells
 from warehouse.marts.moves import contract_moves
+from warehouse.marts.outstanding_movement_by_month import OUTSTANDING_MOVEMENT_BY_MONTH, outstanding_movement_by_month
 from warehouse.marts.portfolio_by_region_month import PORTFOLIOS, portfolio_by_region_month, portfolio_cells
 from warehouse.marts.reconciliation import reconcile
 from warehouse.marts.restatement import RESTATEMENT, restatement
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from warehouse.lake import Candidate
 
 FACTS = ("fact_contract", "fact_contract_status", "fact_contract_month", "fact_contract_stock", "fact_installment", "fact_penalty")
+LEDGER = ("fact_contract_month", "fact_contract_month_version", "fact_contract", "fact_contract_status", "fact_repayment")
 VERSIONS = "fact_contract_month_version"
 DIMENSIONS = ("dim_client", "dim_region", "dim_product")
 
@@ -38,7 +40,7 @@ def write_marts(candidate: "Candidate", business_date: date) -> dict[str, int]:
     Returns:
         Rows written per table.
     """
-    tables = {name: candidate.table(f"curated.{name}") for name in (*FACTS, VERSIONS, *DIMENSIONS)}
+    tables = {name: candidate.table(f"curated.{name}") for name in dict.fromkeys((*FACTS, *LEDGER, *DIMENSIONS))}
     months = mart_months(_first_start(tables["fact_contract"], business_date), business_date)
     written = {spec: candidate.write(spec, rows) for spec, rows in marts(months, tables)}
     judged = reconcile(tables, {spec.name: candidate.table(spec.name) for spec in written}, months)
@@ -70,6 +72,7 @@ def marts(months: ir.Table, tables: dict[str, ir.Table]) -> Iterator[tuple[Table
     yield ROLL_RATE_BY_REGION, roll_rate_by_region(months, moves, **of("fact_contract_month"), **names)
     history = of("fact_contract_month", "fact_contract", "fact_installment", "dim_client")
     yield CLIENT_REPAYMENT_HISTORY, client_repayment_history(months, **history, **regions)
+    yield OUTSTANDING_MOVEMENT_BY_MONTH, outstanding_movement_by_month(months, **of(*LEDGER))
     yield RESTATEMENT, restatement(months, **of("fact_contract_month", VERSIONS), **names)
 
 
