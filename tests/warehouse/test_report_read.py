@@ -28,7 +28,7 @@ from warehouse.marts import CLIENT_DEFAULT_RISK, ROLL_RATE_BY_REGION, VINTAGE_BY
 from warehouse.report.encode import columnar, script_json
 from warehouse.report.measures import RATES, TILES, columns_of
 from warehouse.report.read import Data, Source, read
-from warehouse.report.regions import regions
+from warehouse.report.regions import MOST_REGIONS, regions
 from warehouse.settings import Settings
 from warehouse.warehouse import Warehouse
 
@@ -135,6 +135,18 @@ def test_a_circle_of_parents_and_a_missing_parent_end_a_chain():
     assert found.labels["a"] == ("B", "A")
     assert found.labels["c"] == ("C", "C")
     assert found.labels["nowhere"] == ("nowhere", "nowhere")
+
+
+def test_levels_with_more_regions_than_a_chart_can_show_are_added_up():
+    communes = [{"region_id": f"c{n}", "region_name": f"C{n}", "parent_region_id": f"d{n // 10}"} for n in range(MOST_REGIONS + 10)]
+    districts = [{"region_id": f"d{n}", "region_name": f"D{n}", "parent_region_id": "r0" if n % 2 else "r1"} for n in range(26)]
+    tops = [{"region_id": f"r{n}", "region_name": f"R{n}", "parent_region_id": None} for n in range(2)]
+    rows = [{**row, "region_level": None, "valid_from": date(2025, 1, 1)} for row in (*communes, *districts, *tops)]
+    found = regions(rows, [row["region_id"] for row in communes])
+    assert len(found.levels) == 2
+    assert (found.lowest["c17"], found.tops["c17"], found.labels["c17"]) == ("d1", "r0", ("R0", "D1"))
+    assert found.labels["d1"] == ("R0", "D1")
+    assert regions(rows, [row["region_id"] for row in communes[:30]]).lowest["c17"] == "c17"
 
 
 def test_months_say_which_is_open(data):

@@ -4,7 +4,7 @@ Only sums are read, never ratios, so that a page can add cells up again under an
 a mart or a column existed gives datasets without it; the pages say so instead of showing zeros.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
 from functools import reduce
 from typing import NamedTuple
@@ -74,17 +74,15 @@ def read(source: Source) -> Data:
     months = _months(source)
     since = min(months, default=date.max)
     known = regions(_dim_regions(source), _used_regions(source))
-    tops = ibis.memtable(
-        pa.table({"region_id": [*known.tops], "top_id": [*known.tops.values()]}, pa.schema([("region_id", "string"), ("top_id", "string")]))
-    )
+    tops, lowest = _mapping(known.tops), _mapping(known.lowest)
     parts: dict[str, ir.Table] = {}
     if FAMILIES["as_of"][0] in source.names:
-        parts["portfolio"] = _portfolio(source, since)
+        parts["portfolio"] = _portfolio(source, lowest, since)
     for name, cut in (("status", _status), ("vintage", _vintage), ("roll", _roll)):
         if CUTS[name] in source.names:
             parts[name] = cut(source.table(CUTS[name]), tops, since)
     if RISK in source.names:
-        parts |= _risk(source.table(RISK), tops)
+        parts |= _risk(source.table(RISK), tops, lowest)
     if RESTATEMENT in source.names:
         parts |= _restated(source, tops, since)
     datasets = {name: part.order_by(*part.columns).to_pyarrow() for name, part in parts.items()}
@@ -118,7 +116,7 @@ def _products(source: Source) -> dict[str, str]:
     return {row["product_type_id"]: row["name"] or row["product_type_id"] for row in rows}
 
 
-def _portfolio(source: Source, since: date) -> ir.Table:
+def _portfolio(source: Source, lowest: ir.Table, since: date) -> ir.Table:
     """Grain: one row per (attribution, month_on, region_id, product_type_id)."""
     parts = []
     for attribution, (portfolio, distribution) in FAMILIES.items():
@@ -128,7 +126,7 @@ def _portfolio(source: Source, since: date) -> ir.Table:
             parts.append(_disbursed(source.table(distribution), attribution))
     names = tuple(dict.fromkeys(name for part in parts for name in part.columns if name not in CELL))
     rows = reduce(ibis.union, [_widened(part, names) for part in parts])
-    recent = rows.filter(rows.month_on >= since)
+    recent = _placed(rows.filter(rows.month_on >= since), lowest)
     return recent.group_by(*CELL).agg(**{name: recent[name].sum() for name in names})
 
 
@@ -152,7 +150,7 @@ def _widened(part: ir.Table, names: Sequence[str]) -> ir.Table:
 
 def _status(distribution: ir.Table, tops: ir.Table, since: date) -> ir.Table:
     """Grain: one row per (month_on, top region, product_type_id, status)."""
-    rows = _at_top(distribution.filter(distribution.month_on >= since), tops)
+    rows = _placed(distribution.filter(distribution.month_on >= since), tops)
     return rows.group_by("month_on", "region_id", "product_type_id", "status").agg(
         contract_count=_.contract_count.sum(), principal_amount=_.principal_amount.sum()
     )
@@ -167,7 +165,7 @@ def _vintage(vintage: ir.Table, tops: ir.Table, since: date) -> ir.Table:
     quarter = mature.vintage_month.year().cast("string") + " Q" + mature.vintage_month.quarter().cast("string")
     last = mature.mutate(vintage_quarter=quarter, last_mob=mature.mob.max().over(group_by=mature.vintage_month))
     marked = last.mutate(is_quarter_mature=last.mob <= last.last_mob.min().over(group_by=last.vintage_quarter))
-    rows = _at_top(marked, tops)
+    rows = _placed(marked, tops)
     return rows.group_by("vintage_month", "vintage_quarter", "is_quarter_mature", "mob", "region_id", "product_type_id").agg(
         contract_count=_.contract_count.sum(),
         principal_amount=_.principal_amount.sum(),
@@ -183,7 +181,7 @@ def _roll(roll: ir.Table, tops: ir.Table, since: date) -> ir.Table:
     Grain: one row per (month_on, top region, product_type_id, from_bucket, to_bucket).
     """
     moved = roll.mutate(month_on=clock.month_end_on(clock.add_months_on(roll.month_on, 1)))
-    rows = _at_top(moved.filter(moved.month_on >= since), tops)
+    rows = _placed(moved.filter(moved.month_on >= since), tops)
     return rows.group_by("month_on", "region_id", "product_type_id", "from_bucket", "to_bucket").agg(
         contract_count=_.contract_count.sum(), outstanding_principal_amount=_.outstanding_principal_amount.sum()
     )
@@ -191,23 +189,29 @@ def _roll(roll: ir.Table, tops: ir.Table, since: date) -> ir.Table:
 
 def _restated(source: Source, tops: ir.Table, since: date) -> dict[str, ir.Table]:
     """Changes since the first report by delivery, and what was reported, under the region at the top."""
-    restatement = _at_top(source.table(RESTATEMENT).filter(_.month_on >= since), tops)
-    portfolio = _at_top(source.table(FAMILIES["as_of"][0]).filter(_.month_on >= since), tops)
+    restatement = _placed(source.table(RESTATEMENT).filter(_.month_on >= since), tops)
+    portfolio = _placed(source.table(FAMILIES["as_of"][0]).filter(_.month_on >= since), tops)
     ledger = source.table(DELIVERY_LEDGER.name) if DELIVERY_LEDGER.name in source.names else None
     return {"restatement": causes(restatement, ledger), "reported": reported(portfolio, restatement)}
 
 
-def _at_top(rows: ir.Table, tops: ir.Table) -> ir.Table:
-    """Rows under the region at the top of the hierarchy, to keep pages small where two dimensions more multiply the cells."""
-    joined = rows.left_join(tops, "region_id")
-    return joined.mutate(region_id=ibis.coalesce(joined.top_id, joined.region_id)).select(*rows.columns)
+def _mapping(ids: Mapping[str, str]) -> ir.Table:
+    """Grain: one row per region_id, with the region under which its rows are added."""
+    schema = pa.schema([("region_id", "string"), ("placed_id", "string")])
+    return ibis.memtable(pa.table({"region_id": [*ids], "placed_id": [*ids.values()]}, schema))
 
 
-def _risk(risk: ir.Table, tops: ir.Table) -> dict[str, ir.Table]:
+def _placed(rows: ir.Table, mapping: ir.Table) -> ir.Table:
+    """Rows under another region: the top one where two dimensions more multiply the cells, to keep pages small."""
+    joined = rows.left_join(mapping, "region_id")
+    return joined.mutate(region_id=ibis.coalesce(joined.placed_id, joined.region_id)).select(*rows.columns)
+
+
+def _risk(risk: ir.Table, tops: ir.Table, lowest: ir.Table) -> dict[str, ir.Table]:
     """The last scores of clients who owe something: by cell and grade, and the likeliest defaults of every top region and type."""
     last = risk.filter(risk.business_date == risk.business_date.max(), risk.outstanding_principal_amount > 0)
     owed = last.outstanding_principal_amount.cast("float64")
-    cells = last.mutate(expected=last.probability.fill_null(0) * owed, grade=last.grade.fill_null("none"))
+    cells = _placed(last, lowest).mutate(expected=last.probability.fill_null(0) * owed, grade=last.grade.fill_null("none"))
     grades = cells.group_by("business_date", "model_name", "model_version", "region_id", "product_type_id", "grade").agg(
         client_count=_.count(),
         expected_default_count=_.probability.sum().fill_null(0).round(6),
@@ -217,7 +221,7 @@ def _risk(risk: ir.Table, tops: ir.Table) -> dict[str, ir.Table]:
     )
     scored = last.filter(last.probability.notnull()).left_join(tops, "region_id")
     order = [scored.probability.desc(), scored.client_id]
-    place = ibis.row_number().over(group_by=[scored.top_id, scored.product_type_id], order_by=order)
+    place = ibis.row_number().over(group_by=[scored.placed_id, scored.product_type_id], order_by=order)
     shown = ("client_id", "region_id", "product_type_id", "probability", "grade", "score")
     likeliest = scored.mutate(place=place).filter(_.place < TOP_CLIENTS)
     return {"risk": grades, "likeliest": likeliest.select(*shown, "outstanding_principal_amount", "overdue_amount", "reason_codes")}

@@ -4,10 +4,12 @@ Names may repeat (a merged province keeps the name of an old one), so a repeated
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from warehouse.terms import UNKNOWN
+
+MOST_REGIONS = 250  # of the lowest level: ten thousand communes make no chart, and a page that no browser likes
 
 
 class Regions(NamedTuple):
@@ -17,15 +19,13 @@ class Regions(NamedTuple):
         levels: titles of the levels, from the top.
         labels: region_id to its label at every level; a region that ends higher up repeats its own label below.
         tops: region_id to the id of its region at the top level.
+        lowest: region_id to the id of its region at the lowest level that is shown.
     """
 
     levels: tuple[str, ...]
     labels: dict[str, tuple[str, ...]]
     tops: dict[str, str]
-
-    def top_of(self, region_id: str) -> str:
-        """The region at the top level above a region; itself if the hierarchy does not know it."""
-        return self.tops.get(region_id, region_id)
+    lowest: dict[str, str]
 
 
 def regions(rows: Sequence[Mapping[str, Any]], used: Iterable[str]) -> Regions:
@@ -40,15 +40,26 @@ def regions(rows: Sequence[Mapping[str, Any]], used: Iterable[str]) -> Regions:
     chains = {region_id: _chain(region_id, last) for region_id in used}
     roots = _shared_roots([chain for region_id, chain in chains.items() if region_id in last and region_id != UNKNOWN])
     chains = {region_id: _below(chain, roots) for region_id, chain in chains.items()}
-    depth = max((len(chain) for chain in chains.values()), default=1)
-    names = _unique_names({member for chain in chains.values() for member in chain}, last)
-    padded = {chain[-1]: (*chain, *([chain[-1]] * (depth - len(chain)))) for chain in chains.values()}
-    padded |= {chain[0]: (chain[0],) * depth for chain in chains.values() if chain[0] not in padded}  # rows summed at the top
+    depth = _shown_depth(chains.values())
+    shown = {region_id: chain[:depth] for region_id, chain in chains.items()}
+    shown |= {chain[0]: chain[:1] for chain in chains.values() if chain[0] not in shown}  # rows summed at the top
+    shown |= {chain[-1]: chain for chain in [*shown.values()] if chain[-1] not in shown}  # and at the lowest level
+    names = _unique_names({member for chain in shown.values() for member in chain}, last)
+    padded = {region_id: (*chain, *([chain[-1]] * (depth - len(chain)))) for region_id, chain in shown.items()}
     return Regions(
         levels=tuple(_level_title(place, padded.values(), last, depth) for place in range(depth)),
         labels={region_id: tuple(names[member] for member in chain) for region_id, chain in padded.items()},
         tops={region_id: chain[0] for region_id, chain in padded.items()},
+        lowest={region_id: chain[-1] for region_id, chain in padded.items()},
     )
+
+
+def _shown_depth(chains: Collection[tuple[str, ...]]) -> int:
+    """How many levels are shown: all, unless the lowest ones have more regions than a chart can show."""
+    depth = max((len(chain) for chain in chains), default=1)
+    while depth > 1 and len({chain[:depth] for chain in chains}) > MOST_REGIONS:
+        depth -= 1
+    return depth
 
 
 def _chain(region_id: str, last: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:

@@ -98,6 +98,7 @@ def config(is_dark: bool) -> dict[str, Any]:
         "rule": {"color": own["muted"]},
         "style": {
             "chosen": {"color": own["muted"], "strokeWidth": 1.2, "strokeDash": [4, 3]},
+            "label": {"color": own["text"]},
             "interval": {"color": accent},
             "month": {"stroke": own["text"]},
             "whole": {"color": own["whole"]},

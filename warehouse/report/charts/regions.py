@@ -19,7 +19,7 @@ from warehouse.report.charts.frame import (
     wilson,
 )
 from warehouse.report.measures import LATE
-from warehouse.terms import MIN_CLIENTS, MIN_OBSERVATIONS
+from warehouse.terms import MIN_CLIENTS, MIN_OBSERVATIONS, STATUSES
 
 CELL = ["month_on", "region_id", "product_type_id", "attribution"]
 ROW = alt.Step(21)
@@ -53,6 +53,31 @@ def distribution(currency: str) -> alt.Chart:
         )
     )
     return signals(chart, "level", "measure").properties(height=ROW)
+
+
+def statuses(currency: str) -> alt.Chart:
+    """Every contract ever started, by its status at the month end."""
+    chart = filtered(alt.Chart(data("status")), "month", "product", "within")
+    chart = (
+        chart.transform_calculate(cell=by_measure("contract_count", "principal_amount"))
+        .transform_aggregate(total="sum(cell)", groupby=["status", "product_name"])
+        .transform_filter("datum.total > 0")
+        .transform_joinaggregate(whole="sum(total)")
+        .transform_calculate(total_text=amount_text("total", currency, "contracts"), share="datum.total / datum.whole")
+        .mark_bar()
+        .encode(
+            x=alt.X("total:Q", axis=alt.Axis(labelExpr=AMOUNT_AXIS, title=None, orient="top")),
+            y=alt.Y("status:N", sort=[*STATUSES], title=None),
+            color=alt.Color("product_name:N", legend=category()),
+            tooltip=[
+                alt.Tooltip("status:N", title="Status"),
+                alt.Tooltip("product_name:N", title="Product"),
+                alt.Tooltip("total_text:N", title="Total"),
+                alt.Tooltip("share:Q", title="Of all contracts", format=PERCENT),
+            ],
+        )
+    )
+    return signals(chart, "measure").properties(height=alt.Step(24))
 
 
 def _rated(chart: alt.Chart | alt.LayerChart, *keys: str) -> alt.Chart | alt.LayerChart:
@@ -126,7 +151,7 @@ def months(currency: str) -> alt.Chart:
 
 def products(currency: str) -> alt.LayerChart:
     """Heat map of the chosen rate, region by product."""
-    x = alt.X("product_name:N", title=None, axis=alt.Axis(labelAngle=0, orient="top", labelLimit=200))
+    x = alt.X("product_name:N", title=None, axis=alt.Axis(labelAngle=0, orient="top", labelLimit=140))
     y = alt.Y("region:N", sort="ascending", title=None)
     cell = alt.Chart().mark_rect().encode(
         x=x,
@@ -187,6 +212,14 @@ REGIONS = (
         products,
         {"portfolio": (*CELL, "client_count", LATE.top, LATE.bottom)},
         ("ratio", "Rate"),
-        wide=True,
+    ),
+    Figure(
+        "statuses",
+        "Contracts by status",
+        "All contracts started by the month end, ended ones included, by their status then, in {unit:contracts} (principal at the start).",
+        statuses,
+        {"status": ("month_on", "region_id", "product_type_id", "status", "contract_count", "principal_amount")},
+        ("total", "Total"),
+        why={"attribution": "regions are those of the month"},
     ),
 )

@@ -33,31 +33,29 @@ EXPECTED = {"expected": "sum(expected_default_count)", "lost": "sum(expected_def
 SIZE = {"clients": "sum(client_count)", "owed": "sum(outstanding_principal_amount)"}
 
 
-def grades(currency: str) -> alt.Chart:
+def grades(currency: str) -> alt.LayerChart:
     """Clients and what they owe by grade, with the mean probability."""
-    chart = filtered(alt.Chart(data("risk")), "product", "within").transform_filter("datum.grade != 'none'")
-    chart = (
-        chart.transform_aggregate(**SIZE, **EXPECTED, groupby=["grade"])
-        .transform_calculate(
-            total="measure == 'count' ? datum.clients : datum.owed",
-            total_text=amount_text("total", currency, "clients"),
-            mean="datum.expected / datum.clients",
-            expected_text="format(datum.expected, ',.1f') + ' clients, ' + " + money_text("lost", currency),
-        )
-        .mark_bar()
-        .encode(
-            x=alt.X("grade:N", title=None, axis=alt.Axis(labelAngle=0), scale=alt.Scale(domain=[*GRADES])),
-            y=alt.Y("total:Q", axis=alt.Axis(labelExpr=AMOUNT_AXIS, title=None)),
-            color=alt.Color("grade:O", scale=alt.Scale(domain=[*GRADES]), legend=None),
-            tooltip=[
-                alt.Tooltip("grade:N", title="Grade"),
-                alt.Tooltip("total_text:N", title="Total"),
-                alt.Tooltip("mean:Q", title="Mean probability", format=PERCENT),
-                alt.Tooltip("expected_text:N", title="Expected to default"),
-            ],
-        )
+    x = alt.X("grade:N", title=None, axis=alt.Axis(labelAngle=0), scale=alt.Scale(domain=[*GRADES]))
+    bar = alt.Chart().mark_bar().encode(
+        x=x,
+        y=alt.Y("total:Q", axis=alt.Axis(labelExpr=AMOUNT_AXIS, title=None)),
+        color=alt.Color("grade:O", scale=alt.Scale(domain=[*GRADES]), legend=None),
+        tooltip=[
+            alt.Tooltip("grade:N", title="Grade"),
+            alt.Tooltip("total_text:N", title="Total"),
+            alt.Tooltip("mean:Q", title="Mean probability", format=PERCENT),
+            alt.Tooltip("expected_text:N", title="Expected to default"),
+        ],
+    )  # fmt: skip
+    text = alt.Chart().mark_text(style="label", dy=-7, fontSize=12).encode(x=x, y="total:Q", text=alt.Text("mean:Q", format=PERCENT))
+    chart = filtered(alt.layer(bar, text, data=data("risk")), "product", "within").transform_filter("datum.grade != 'none'")
+    chart = chart.transform_aggregate(**SIZE, **EXPECTED, groupby=["grade"]).transform_calculate(
+        total="measure == 'count' ? datum.clients : datum.owed",
+        total_text=amount_text("total", currency, "clients"),
+        mean="datum.expected / datum.clients",
+        expected_text="format(datum.expected, ',.1f') + ' clients, ' + " + money_text("lost", currency),
     )
-    return signals(chart, "measure").properties(height=280)
+    return signals(chart, "measure").properties(height=240)
 
 
 def expected(currency: str) -> alt.Chart:
@@ -90,7 +88,7 @@ def expected(currency: str) -> alt.Chart:
             ],
         )
     )
-    return signals(chart, "level", "measure").properties(height=alt.Step(19))
+    return signals(chart, "level", "measure").properties(height=alt.Step(27))
 
 
 def probability(currency: str) -> alt.LayerChart:
@@ -130,7 +128,7 @@ RISK = (
     Figure(
         "grades",
         "Clients by grade",
-        "Clients who owe something, from A (safest) to E, in {unit:clients}. A bar tells its mean probability and expected defaults.",
+        "Clients who owe something, from A (safest) to E, in {unit:clients}; above each bar the mean probability of default.",
         grades,
         {"risk": CELL},
         ("total", "Total"),
