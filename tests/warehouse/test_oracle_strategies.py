@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 
 from tests.oracles.ledger import KEYS, Ledger
+from tests.oracles.outcomes import outcome_row
 from tests.oracles.positions import Book
 from tests.strategies import Calendar, as_of_days, calendar, ledger
 from warehouse.terms import STATUSES, Terms
@@ -39,6 +40,24 @@ def test_rows_are_such_as_staging_accepts(ledgers):
             assert row["repayment_amount"] >= 0 or row["reverses_repayment_id"] in numbers
         for table in KEYS:
             assert {row["business_date"] for row in found.rows[table]} <= set(when.dates)
+
+
+def test_every_outcome_occurs(ledgers):
+    seen: Counter[tuple] = Counter()
+    for when, found in ledgers:
+        book = Book(found, when.last, Terms())
+        for contract in book.contracts.values():
+            row = outcome_row(book, contract)
+            seen.update(
+                (name, row[name]) for name in ("is_spd30", "is_tpd30", "vn_debt_group", "client_vn_debt_group", "is_back_to_current")
+            )
+            seen.update((name, bool(row[name])) for name in ("dpd30_on", "dpd90_on", "defaulted_on", "recovered_amount", "cured_on"))
+            seen[("worse by another debt", row["client_vn_debt_group"] > row["vn_debt_group"])] += 1
+    wanted = {(name, answer) for name in ("is_spd30", "is_tpd30") for answer in (True, False, None)}
+    wanted |= {(name, group) for name in ("vn_debt_group", "client_vn_debt_group") for group in range(1, 6)}
+    flags = ("is_back_to_current", "dpd30_on", "dpd90_on", "defaulted_on", "recovered_amount", "cured_on", "worse by another debt")
+    wanted |= {(name, answer) for name in flags for answer in (True, False)}
+    assert not [case for case in wanted if not seen[case]]
 
 
 def test_every_state_occurs(ledgers):
