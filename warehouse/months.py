@@ -18,7 +18,7 @@ from warehouse.curated.fact_contract_stock import FACT_CONTRACT_STOCK, fact_cont
 from warehouse.curated.positions import positions_at
 from warehouse.curated.regions import current_map, regions_on
 from warehouse.curated.standings import ended_at
-from warehouse.parts import parts
+from warehouse.parts import MONTH_ROWS_AT_ONCE, parts
 from warehouse.recipe import recipe
 from warehouse.table import TableSpec
 from warehouse.terms import Terms
@@ -75,7 +75,7 @@ def build_months(candidate: "Candidate", opened: OpenBooks, asked: Sequence[date
     if not is_whole:
         _map_again(candidate, asked[: len(asked) - len(stale)], regions_now)
     before, cleared = _before(asked, stale), {spec: [] if is_whole else _vanished(candidate, spec, asked) for spec in MONTHLY}
-    for days in parts(stale, staged):
+    for days in parts(stale, staged, MONTH_ROWS_AT_ONCE):
         as_ofs = clock.as_of_dates(days, terms.time_zone)
         then = positions_at(staged, opened.books, as_ofs, terms)
         then = then._replace(regions=then.regions.cache())

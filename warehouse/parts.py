@@ -10,6 +10,8 @@ from warehouse.curated.staged import Staged
 
 ROWS_AT_ONCE = 16_000_000  # installments x dates cut at a time; only contracts x dates of them are held in the engine
 
+MONTH_ROWS_AT_ONCE = 40_000_000  # of month ends, which look at each installment for one month only
+
 ROWS_OF_A_SHARE = 1_000_000  # installments whose lists are held in the engine at a time
 
 

@@ -103,7 +103,7 @@ def test_a_book_of_other_terms_or_of_older_staging_is_computed_whole(lake: Lake)
 
 def test_a_run_that_ended_midway_begins_anew(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     deliver(lake, deliveries(4, clients=4), DATES[:2])
-    monkeypatch.setattr("warehouse.months.parts", lambda days, staged: ([day] for day in days))
+    monkeypatch.setattr("warehouse.months.parts", lambda days, staged, rows: ([day] for day in days))
     candidate, written = lake.candidate("release", "run"), []
 
     def end_in_third(*arguments, **named):

@@ -15,7 +15,7 @@ import ibis.expr.types as ir
 from warehouse.clock import as_of_dates
 from warehouse.curated.allocation import allocations, settled_installments
 from warehouse.curated.contracts import original_schedules
-from warehouse.curated.eras import eras
+from warehouse.curated.eras import eras, schedule_versions
 from warehouse.curated.keep import Keep, in_engine
 from warehouse.curated.ledger import ledger, ledger_shares
 from warehouse.curated.settlement import balances, fines, overdue_installments, payment_steps, settlements
@@ -64,8 +64,10 @@ def books(staged: Staged, as_ofs: ir.Table, terms: Terms, keep: Keep = in_engine
         keep: what to do with a step that several others read.
         shares: into how many shares of the contracts the allocation is cut; a list per contract is what the engine cannot put on disk.
     """
-    all_eras = keep(eras(staged, as_ofs))
-    held = ledger(staged, all_eras, keep)
+    schedules = keep(schedule_versions(staged.installments))
+    all_eras = keep(eras(staged, as_ofs, schedules))
+    held = ledger(staged, schedules, all_eras, keep)
+    del schedules
     cancelled, charges = keep(held.cancelled), keep(held.charges)
     cut = ledger_shares(held._replace(cancelled=cancelled, charges=charges), shares)
     allocated = ibis.union(*(keep(allocations(share, terms)) for share in cut))

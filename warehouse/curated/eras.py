@@ -22,14 +22,17 @@ def schedule_versions(installments: ir.Table) -> ir.Table:
     A source redelivers an installment when it is paid; such a version says nothing that we use and must not split an era.
 
     Grain: one row per (installment_id, business_date), fewer than the input.
+
+    Returns:
+        the grain, known_at, the columns of SCHEDULE, penalty_amount, is_deleted.
     """
     versions = ibis.window(group_by="installment_id", order_by="business_date")
     meant = (*SCHEDULE, "penalty_amount", "is_deleted")
     same = ibis.and_(*(_[name].identical_to(_[name].lag().over(versions)) for name in meant))
-    return installments.mutate(is_same=same).filter(~_.is_same).drop("is_same")
+    return installments.mutate(is_same=same).filter(~_.is_same).select("installment_id", "business_date", "known_at", *meant)
 
 
-def eras(staged: Staged, as_ofs: ir.Table) -> ir.Table:
+def eras(staged: Staged, as_ofs: ir.Table, schedules: ir.Table | None = None) -> ir.Table:
     """Split the asked dates of every contract into eras.
 
     Grain: one row per (contract_number, era_on).
@@ -37,12 +40,14 @@ def eras(staged: Staged, as_ofs: ir.Table) -> ir.Table:
     Args:
         staged: the staging tables.
         as_ofs: as_of_on, known_until.
+        schedules: of schedule_versions, if it is at hand.
 
     Returns:
         contract_number, from_on (first asked date of the era), era_on (its last), known_until (of era_on).
     """
     first = as_ofs.agg(from_on=_.as_of_on.min())
-    starts = _breaks(staged, as_ofs).union(staged.contracts.select("contract_number").distinct().cross_join(first)).distinct()
+    versions = schedule_versions(staged.installments) if schedules is None else schedules
+    starts = _breaks(staged, versions, as_ofs).union(staged.contracts.select("contract_number").distinct().cross_join(first)).distinct()
     ended = stretches(starts, as_ofs).rename(era_on="to_on")
     return ended.join(as_ofs.rename(era_on="as_of_on"), "era_on").select("contract_number", "from_on", "era_on", "known_until")
 
@@ -70,9 +75,9 @@ def stretches(starts: ir.Table, as_ofs: ir.Table) -> ir.Table:
     return bounded.cross_join(last).select("contract_number", "from_on", to_on=ibis.coalesce(_.before_on, _.last_on))
 
 
-def _breaks(staged: Staged, as_ofs: ir.Table) -> ir.Table:
+def _breaks(staged: Staged, versions: ir.Table, as_ofs: ir.Table) -> ir.Table:
     """First asked dates on which the ledger of a contract is no mere continuation of the asked date before."""
-    schedule = _facts(schedule_versions(staged.installments), "installment_id", event="business_date")
+    schedule = _facts(versions, "installment_id", event="business_date")
     repayments = _facts(staged.repayments, "repayment_id", event="repayment_date")
     homes = staged.installments.select("installment_id", "contract_number").distinct()
     charged = staged.penalties.join(homes, "installment_id")

@@ -13,7 +13,6 @@ from ibis import _
 
 from warehouse.clock import add_months_on
 from warehouse.curated.as_known import is_current, with_known_to
-from warehouse.curated.eras import schedule_versions
 from warehouse.curated.staged import Staged
 from warehouse.curated.values import filled, lookup
 
@@ -36,9 +35,16 @@ class Ledger(NamedTuple):
     charges: ir.Table
 
 
-def ledger(staged: Staged, eras: ir.Table, keep: Callable[[ir.Table], ir.Table]) -> Ledger:
-    """Cut the ledger of every contract to each of its eras; `keep` stores a step that several others read."""
-    schedule = keep(_schedule(staged.installments, eras))
+def ledger(staged: Staged, schedules: ir.Table, eras: ir.Table, keep: Callable[[ir.Table], ir.Table]) -> Ledger:
+    """Cut the ledger of every contract to each of its eras.
+
+    Args:
+        staged: the staging tables.
+        schedules: of schedule_versions.
+        eras: of `warehouse.curated.eras.eras`.
+        keep: what to do with a step that several others read.
+    """
+    schedule = keep(_schedule(schedules, eras))
     received = keep(_received(staged.repayments, eras))
     reversed_ids = _reversed(staged.repayments, eras)
     paying, cancelled = _split(received, reversed_ids)
@@ -58,9 +64,9 @@ def _at_eras(versions: ir.Table, eras: ir.Table) -> ir.Table:
     return versions.join(eras.drop("from_on"), "contract_number").filter(lambda row: is_current(row, row.known_until)).filter(~_.is_deleted)
 
 
-def _schedule(installments: ir.Table, eras: ir.Table) -> ir.Table:
+def _schedule(versions: ir.Table, eras: ir.Table) -> ir.Table:
     """Installments with their amounts, their place in the order of payment and the next due date."""
-    held = _at_eras(with_known_to(_dated(schedule_versions(installments)), "installment_id"), eras)
+    held = _at_eras(_dated(versions), eras)
     order = ibis.window(group_by=ERA, order_by=("due_date", "installment_number", "installment_id"))
     return (
         lookup(held, _next_due(held), (*ERA, "installment_number"))
@@ -88,7 +94,15 @@ def _schedule(installments: ir.Table, eras: ir.Table) -> ir.Table:
 
 
 def _dated(versions: ir.Table) -> ir.Table:
-    """Add the first delivered due date, and the business date that brought the penalty amount its present value."""
+    """Add known_to, the first delivered due date, and the business date that brought the penalty amount its present value."""
+    # Most installments have one version, about which no other row has anything to say.
+    several = versions.group_by("installment_id").agg(version_count=_.count()).filter(_.version_count > 1)
+    single = versions.anti_join(several, "installment_id").mutate(original_due_date=_.due_date, brought_on=_.business_date)
+    other = with_known_to(_dated_by_versions(versions.semi_join(several, "installment_id")), "installment_id")
+    return single.mutate(known_to=ibis.null(versions.known_at.type().copy(nullable=True))).select(other.columns).union(other)
+
+
+def _dated_by_versions(versions: ir.Table) -> ir.Table:
     versions_of = {"group_by": "installment_id", "order_by": "business_date"}
     is_unchanged = _.penalty_amount.identical_to(_.penalty_amount.lag().over(ibis.window(**versions_of)))
     return (
