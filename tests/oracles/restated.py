@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tests.oracles.days import first_day
+from tests.oracles.days import first_day, month_ends
 from tests.oracles.ledger import Ledger
 from tests.oracles.months import Months
 from tests.oracles.positions import Book
@@ -24,7 +24,9 @@ class Restated:
         self.days = sorted(day for day in known if day <= business_date)
 
     def complete_months(self) -> list[date]:
-        return [month_on for month_on in self.months.month_ons() if month_on <= self.business_date]
+        """Months from the first start date of all that was ever told, so also of contracts that have been deleted since."""
+        starts = [row["start_date"] for row in self.ledger.rows["contracts"]]
+        return [month_on for month_on in month_ends(min(starts), self.business_date) if month_on <= self.business_date] if starts else []
 
     def as_known(self, month_on: date, day: date) -> dict[Key, dict[str, Any]]:
         """Contracts that had started and had not ended before the month, by what was known by the end of a day."""
@@ -57,9 +59,9 @@ class Restated:
             before = after
 
     def restatement(self) -> dict[tuple, dict[str, Any]]:
-        """Changes of cells by the day on which they became known, with what a cell was worth before and after."""
+        """Changes of cells by the day on which they became known, with what a cell was worth before and after; months as in other marts."""
         found: dict[tuple, dict[str, Any]] = {}
-        for month_on in self.complete_months():
+        for month_on in (month_on for month_on in self.months.month_ons() if month_on <= self.business_date):
             before = self.as_known(month_on, month_on)
             for day in (day for day in self.days if day > month_on):
                 after = self.as_known(month_on, day)
