@@ -143,7 +143,7 @@ def percent(part: Any, whole: Any) -> str:
 
 
 def million(value: Any) -> str:
-    return f"{Decimal(value) / 10**6:,.{2 if abs(value) < 10**7 else 0}f} million VND"
+    return f"{Decimal(value) / 10**6:,.{2 if abs(value) < 10**7 else 1 if abs(value) < 10**9 else 0}f} million VND"
 
 
 def expected_tiles(rows: list[Row], month: date, **equal: Any) -> dict[str, str]:

@@ -138,6 +138,7 @@ def distribution_rows(seed: int) -> list[Row]:
             "status": status,
             "is_complete_month": month <= BUSINESS_DATE,
             "contract_count": draw.randrange(9, 99),
+            "principal_amount": money(draw),
             "new_contract_count": draw.randrange(9),
             "new_principal_amount": money(draw),
         }

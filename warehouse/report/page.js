@@ -53,7 +53,7 @@ function figure(measure, month) {
 const number = (value, digits) => value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 const signed = (value, digits) => (value > 0 ? "+" : value < 0 ? "−" : "±") + number(Math.abs(value), digits);
 const show = {
-  money: (value) => [number(value / 1e6, Math.abs(value) < 1e7 ? 2 : 0), `million ${page.currency}`],
+  money: (value) => [number(value / 1e6, Math.abs(value) < 1e7 ? 2 : Math.abs(value) < 1e9 ? 1 : 0), `million ${page.currency}`],
   count: (value) => [number(value, Number.isInteger(value) ? 0 : 1), ""],
   ratio: (value) => [`${number(value * 100, 1)}%`, ""],
 };

@@ -194,7 +194,8 @@ def _choices(page: Page, data: Data) -> dict[str, list[tuple[str, str]]]:
         "vintage": [*VINTAGES.items()],
         "restated": [*RESTATED.items()] if "restatement" in data.datasets else [],
     }
-    return {name: options[name] for name in page.filters if options[name]}
+    least = {name: 2 if name in ("level", "attribution") else 1 for name in options}  # these two say nothing when there is no choice
+    return {name: options[name] for name in page.filters if len(options[name]) >= least[name]}
 
 
 def _has(measure: Measure, data: Data) -> bool:

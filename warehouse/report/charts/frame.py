@@ -4,6 +4,7 @@ A chart is an Altair declaration over a named dataset that the page carries once
 so the page sets a signal and Vega filters, adds up and divides again; no figure is computed anywhere else.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -99,7 +100,8 @@ def category(title: str | None = None, **options: Any) -> alt.Legend:
 def money_text(field_name: str, currency: str) -> str:
     """An expression that shows an amount of money in millions."""
     value = f"datum.{field_name}"
-    return f"format({value} / 1e6, abs({value}) < 1e7 ? ',.2f' : ',.0f') + ' million {currency}'"
+    digits = f"abs({value}) < 1e7 ? ',.2f' : abs({value}) < 1e9 ? ',.1f' : ',.0f'"
+    return f"format({value} / 1e6, {digits}) + {json.dumps(f' million {currency}')}"
 
 
 def amount_text(field_name: str, currency: str, noun: str = "") -> str:
