@@ -1,9 +1,12 @@
 """Writing the feature table: whole dates are replaced, others stay, and the table passes its audit."""
 
+from dataclasses import replace
+from datetime import date
+
 import pyarrow.parquet as pq
 import pytest
 
-from features.build import build_features, history_days
+from features.build import build_features, history_days, stale_days
 from features.tables import CLIENT_REPAYMENT_SPEC
 from tests.conftest import STAGING, staging_tables
 from tests.features.books import book, d, loan, paid
@@ -63,3 +66,18 @@ def test_a_build_asks_for_month_ends_the_last_days_and_the_business_date():
     # Only the business date where no history has begun, and no day before the first start.
     assert history_days(d("2024-03-02"), d("2024-03-02"), daily_days=30) == [d("2024-03-02")]
     assert len(history_days(d("2020-01-01"), d("2020-03-31"), daily_days=999)) == 1 + 36
+
+
+def test_only_snapshots_that_a_delivery_can_have_changed_are_computed_again(lake):
+    candidate, last = lake.candidate("release", "all"), d("2024-02-29")
+    days = history_days(d("2023-11-30"), last)
+    build_features(candidate, days, TERMS)
+    candidate.publish(last)
+    after = lake.candidate("release", "after")
+    assert stale_days(after, last, None, TERMS) == []
+    assert stale_days(after, last, d("2024-01-31"), TERMS) == days[2:]
+    assert stale_days(after, last, date.min, TERMS) == days
+    other = replace(TERMS, grace_days=3)
+    assert stale_days(after, last, None, other) == days
+    build_features(after, days[:1], other)  # now the table holds snapshots of two kinds
+    assert stale_days(after, last, None, other) == stale_days(after, last, None, TERMS) == days
