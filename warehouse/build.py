@@ -30,7 +30,6 @@ from warehouse.curated.dim_date import dim_date
 from warehouse.curated.dim_product import dim_product
 from warehouse.curated.dim_region import dim_region
 from warehouse.curated.fact_contract import fact_contract
-from warehouse.curated.fact_contract_month_version import write_versions
 from warehouse.curated.fact_contract_status import fact_contract_status
 from warehouse.curated.fact_installment import fact_installment
 from warehouse.curated.fact_penalty import fact_penalty
@@ -41,6 +40,7 @@ from warehouse.curated.staged import Staged
 from warehouse.months import build_months, days_of_books, month_days, stale_days
 from warehouse.table import TableSpec
 from warehouse.terms import Terms
+from warehouse.versions import write_versions
 
 if TYPE_CHECKING:
     from warehouse.lake import Candidate

@@ -23,7 +23,6 @@ from warehouse.curated.fact_contract_month import contract_months, fact_contract
 from warehouse.curated.fact_contract_month_version import fact_contract_month_version, months_as_known, months_as_known_now
 from warehouse.curated.fact_installment import fact_installment
 from warehouse.curated.late_facts import late_contracts, settlement_days
-from warehouse.curated.late_months import late_months
 from warehouse.curated.positions import positions
 from warehouse.curated.regions import current_map, regions_on
 from warehouse.curated.staged import Staged
@@ -32,6 +31,7 @@ from warehouse.marts.attribution import mart_months
 from warehouse.marts.restatement import restatement
 from warehouse.settings import Settings
 from warehouse.terms import Terms
+from warehouse.versions import all_late_months
 
 TERMS = Terms()
 GRAIN = ("contract_number", "month_on", "known_on")
@@ -59,7 +59,7 @@ class Computed(NamedTuple):
         return cls(staged, reported, late_contracts(staged, settled, TERMS).cache(), regions_now)
 
     def versions(self, **options: int) -> ir.Table:
-        found = late_months(self.staged, self.late, TERMS, **options)
+        found = all_late_months(self.staged, self.late, TERMS, **options)
         return fact_contract_month_version(self.months, found, self.regions_now).cache()
 
 

@@ -6,26 +6,14 @@ now.
 """
 
 from collections.abc import Iterator
-from datetime import date, timedelta
-from typing import TYPE_CHECKING
 
 import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from warehouse.clock import as_of_dates, month_end, month_end_on, month_ends
+from warehouse.clock import month_end_on
 from warehouse.curated.fact_contract_month import FACT_CONTRACT_MONTH, with_current_region
-from warehouse.curated.fact_installment import FACT_INSTALLMENT
-from warehouse.curated.late_facts import late_contracts, settlement_days
-from warehouse.curated.late_months import late_months
-from warehouse.curated.regions import current_map
-from warehouse.curated.staged import Staged
-from warehouse.recipe import recipe
 from warehouse.table import Column, TableSpec, columns
-from warehouse.terms import Terms
-
-if TYPE_CHECKING:
-    from warehouse.lake import Candidate
 
 MONTH = ("contract_number", "month_on")
 VALUES = tuple(name for name in FACT_CONTRACT_MONTH.column_names if name not in MONTH)
@@ -133,53 +121,3 @@ def first_known(fact_contract_month: ir.Table) -> ir.Table:
     return fact_contract_month.mutate(known_on=_.as_of_on, is_counted=is_counted, known_month_on=_.month_on).select(
         FACT_CONTRACT_MONTH_VERSION.column_names
     )
-
-
-def write_versions(candidate: "Candidate", staged: Staged, business_date: date, terms: Terms, changed_on: date | None = date.min) -> int:
-    """Write and audit the table, from a candidate's fact_contract_month and fact_installment.
-
-    What became known on a day depends on what was known by the end of it, so versions of days before the first changed one stand.
-
-    Args:
-        candidate: of kind release.
-        staged: the staging tables; rows known after the business date left out.
-        business_date: of the release.
-        terms: what the lender sets about its definitions.
-        changed_on: of `warehouse.changes.first_changed_on`; the earliest date there is to compute all.
-
-    Returns:
-        Rows written.
-    """
-    spec, since = FACT_CONTRACT_MONTH_VERSION, _first_stale(candidate, business_date, terms, changed_on)
-    settled = settlement_days(candidate.table(FACT_INSTALLMENT.name), terms)
-    found = late_months(staged, late_contracts(staged, settled, terms, since).cache(), terms)
-    regions_now = current_map(staged, as_of_dates([business_date], terms.time_zone)).drop("as_of_on").cache()
-    months, made = candidate.table(FACT_CONTRACT_MONTH.name), recipe(spec, terms, __name__)
-    if since is None:
-        written = candidate.write(spec, fact_contract_month_version(months, found, regions_now), recipe=made)
-    else:
-        kept = candidate.table(spec.name).filter(_.known_on < since)
-        news = fact_contract_month_version(months, found, regions_now, kept)
-        stale = _stale_partitions(candidate, since, business_date, regions_now)
-        again = with_current_region(kept.filter(_.known_month_on.isin(stale)).drop("region_current_map_id"), regions_now)
-        rows = news.union(again.select(spec.column_names).cast(spec.nullable_schema())).cache()
-        written = candidate.write(spec, rows, replace=stale, recipe=made)
-    candidate.audit(spec)
-    return written
-
-
-def _first_stale(candidate: "Candidate", business_date: date, terms: Terms, changed_on: date | None) -> date | None:
-    """The first day of knowledge that the candidate does not hold as a build of now would compute it; None for all."""
-    spec, base = FACT_CONTRACT_MONTH_VERSION, candidate.base
-    if base is None or base.business_date > business_date or candidate.recipe(spec.name) != recipe(spec, terms, __name__):
-        return None
-    return min(changed_on or date.max, base.business_date + timedelta(days=1))
-
-
-def _stale_partitions(candidate: "Candidate", since: date, business_date: date, regions_now: ir.Table) -> list[date]:
-    """Partitions of days of knowledge from one on, and those with a region that belongs to another one today than it did."""
-    held = candidate.table(FACT_CONTRACT_MONTH_VERSION.name)
-    mapped = with_current_region(held.rename(held_id="region_current_map_id"), regions_now)
-    wrong = mapped.filter((_.region_current_map_id != _.held_id) | (_.known_on >= since))
-    found = wrong.select("known_month_on").distinct().to_pyarrow()["known_month_on"].to_pylist()
-    return sorted({*found, *month_ends(min(since, business_date), month_end(business_date))})

@@ -1,12 +1,13 @@
 """Months of contracts as known on later days: the rows of fact_contract_month with other knowledge, for what is late and nothing else."""
 
+from collections.abc import Sequence
 from datetime import date
 
 import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from warehouse.clock import as_of_dates, end_of_day, month_ends
+from warehouse.clock import END, as_of_dates, end_of_day
 from warehouse.curated.books import books
 from warehouse.curated.contracts import product_types
 from warehouse.curated.copies import PREFIX, copied, copy_name, original
@@ -15,71 +16,71 @@ from warehouse.curated.positions import Positions, positions_at
 from warehouse.curated.regions import regions_on
 from warehouse.curated.staged import Staged
 from warehouse.curated.values import literal_rows, lookup
-from warehouse.parts import ROWS_AT_ONCE, shares
+from warehouse.parts import shares
 from warehouse.table import TIMESTAMP
 from warehouse.terms import UNKNOWN, Terms
 
 GRAIN = ("contract_number", "month_on", "known_on")
 
 
-def late_months(staged: Staged, late: ir.Table, terms: Terms, rows_at_once: int = ROWS_AT_ONCE) -> ir.Table:
+def asked_months(late: ir.Table, months: ir.Table) -> ir.Table:
+    """The month ends that late facts may change.
+
+    Grain: one row per (contract_number, client_id, known_on, month_on).
+
+    Args:
+        late: of `warehouse.curated.late_facts.late_contracts`.
+        months: of contract_months.
+
+    Returns:
+        the grain, before_on (last day of the month before).
+    """
+    during = (late.from_on <= months.month_on) & (months.month_on < late.known_on)
+    return late.join(months, during).select("contract_number", "client_id", "known_on", "month_on", "before_on")
+
+
+def no_late_months() -> ir.Table:
+    """What late_months gives where nothing is late."""
+    return literal_rows([], _schema())
+
+
+def late_months(staged: Staged, asked: ir.Table, days: Sequence[date], known_days: Sequence[date], terms: Terms) -> ir.Table:
     """Contracts at the month ends that late facts may change, with the knowledge of the day that brought them.
 
     Grain: one row per (contract_number, month_on, known_on).
 
     Args:
         staged: the staging tables.
-        late: of `warehouse.curated.late_facts.late_contracts`.
+        asked: of asked_months; all contracts of each client that is in it.
+        days: the month ends that are asked about.
+        known_days: the days of knowledge that are asked about.
         terms: what the lender sets about its definitions.
-        rows_at_once: installments x months x days of knowledge worked out at a time.
 
     Returns:
         the grain, is_counted (the contract had started and not ended before the month), the other columns of FACT_CONTRACT_MONTH (null
         where is_counted is false, region_current_map_id everywhere).
     """
-    span = late.agg(first=_.from_on.min(), last=_.known_on.max()).to_pyarrow().to_pylist()[0]
-    if span["first"] is None:
-        return literal_rows([], _schema())
-    months = contract_months(month_ends(span["first"], span["last"]))
-    asked = late.join(months, (late.from_on <= months.month_on) & (months.month_on < late.known_on)).drop("as_of_on", "from_on").cache()
-    rows = staged.installments.group_by("contract_number").agg(rows=_.count()).join(asked, "contract_number").rows.sum()
-    count = 1 + (rows.to_pyarrow().as_py() or 0) // rows_at_once
-    mine = ((_.client_id.hash() % count + count) % count == number for number in range(count))
-    found = [_as_known(staged, asked.filter(share), terms).cache() for share in mine]
-    return ibis.union(found[0], *found[1:], distinct=True) if len(found) > 1 else found[0]
+    known = as_of_dates(known_days, terms.time_zone)
+    rows = _running(staged, asked, days, known, terms).cache()
+    # A contract that left its client is in the copies of both; the day's client says to which it belongs.
+    ours = rows.semi_join(asked.select("client_id", "known_on").distinct(), ("client_id", "known_on"))
+    absent = asked.select(GRAIN).distinct().anti_join(rows, GRAIN)
+    nothing = {name: ibis.null(dtype) for name, dtype in FACT_CONTRACT_MONTH.nullable_schema().items() if name not in GRAIN}
+    counted = ours.mutate(is_counted=ibis.literal(True), region_current_map_id=ibis.null("string"))
+    missing = absent.mutate(is_counted=ibis.literal(False), **nothing)
+    columns = _schema().names
+    return counted.select(columns).cast(_schema()).union(missing.select(columns).cast(_schema()))
 
 
 def _schema() -> ibis.Schema:
     return ibis.schema({**FACT_CONTRACT_MONTH.nullable_schema(), "known_on": "date", "is_counted": "boolean"})
 
 
-def _as_known(staged: Staged, asked: ir.Table, terms: Terms) -> ir.Table:
-    """The months asked about, of some clients.
-
-    Args:
-        staged: the staging tables.
-        asked: contract_number, client_id (any that the contract has named), known_on, month_on, before_on.
-        terms: what the lender sets about its definitions.
-    """
-    days = sorted(asked.select("month_on").distinct().to_pyarrow()["month_on"].to_pylist())
-    known = as_of_dates(asked.select("known_on").distinct().to_pyarrow()["known_on"].to_pylist(), terms.time_zone)
-    if not days:
-        return literal_rows([], _schema())
-    rows = _running(staged, asked, days, known, terms).cache()
-    is_ours = rows.semi_join(asked.select("client_id", "known_on").distinct(), ("client_id", "known_on"))
-    absent = asked.select(GRAIN).distinct().anti_join(rows, GRAIN)
-    empty = {name: ibis.null(dtype) for name, dtype in FACT_CONTRACT_MONTH.nullable_schema().items() if name not in GRAIN}
-    counted = is_ours.mutate(is_counted=ibis.literal(True), region_current_map_id=ibis.null("string"))
-    missing = absent.mutate(is_counted=ibis.literal(False), **empty)
-    columns = _schema().names
-    return counted.select(columns).cast(_schema()).union(missing.select(columns).cast(_schema()))
-
-
-def _running(staged: Staged, asked: ir.Table, days: list[date], known: ir.Table, terms: Terms) -> ir.Table:
+def _running(staged: Staged, asked: ir.Table, days: Sequence[date], known: ir.Table, terms: Terms) -> ir.Table:
     """Contracts that ran in the months asked about, with the columns of FACT_CONTRACT_MONTH and known_on."""
     copies = copied(staged, asked, terms)
     # A copy holds what was known on its day and nothing else, so all of it counts at every date.
-    last_known = ibis.literal(end_of_day(date(2100, 1, 1), terms.time_zone), TIMESTAMP)
+    last_known = ibis.literal(end_of_day(END, terms.time_zone), TIMESTAMP)
     as_ofs = as_of_dates(days, terms.time_zone).mutate(known_until=last_known)
     cells = asked.select(as_of_on="month_on", contract_number=copy_name(_.known_on) + _.contract_number).distinct()
     held = books(copies, as_ofs, terms, shares=shares(copies))
