@@ -212,6 +212,36 @@ def test_losses_fall_into_the_month_in_which_the_loan_ran_out(built: Built, book
     assert found == expected
 
 
+def months_between(later: date, earlier: date) -> int:
+    return (later.year - earlier.year) * 12 + later.month - earlier.month
+
+
+def test_cohorts_are_the_loans_granted_in_a_month(built: Built, book: Book) -> None:
+    expected: Counter[tuple[date, str]] = Counter((loan.granted_on.replace(day=1), loan.region) for loan in book.loans.values())
+    found: Counter[tuple[date, str]] = Counter()
+    for row in built.rows("marts.vintage_by_region"):
+        if row["mob"] == 0:
+            found[row["vintage_month"], book.district_names[row["region_id"]][1]] += row["contract_count"]
+
+    assert found == expected
+
+
+def test_loans_without_a_payment_are_30_days_past_due_30_days_after_their_first_due_date(built: Built, book: Book) -> None:
+    """Payments are given up to March 1994 only, so all of a later loan's installments are unpaid."""
+    expected: Counter[tuple[date, int]] = Counter()
+    for loan in book.loans.values():
+        reached = loan.due_on(1) + timedelta(days=30)
+        if loan.granted_on > SPRING and reached <= YEAR_END:
+            expected[loan.granted_on.replace(day=1), months_between(reached, loan.granted_on)] += 1
+    ever: Counter[tuple[date, int]] = Counter()
+    for row in built.rows("marts.vintage_by_region"):
+        if row["vintage_month"] > SPRING:
+            ever[row["vintage_month"], row["mob"]] += row["ever30_count"]
+    found = Counter({(month, mob): count - ever[month, mob - 1] for (month, mob), count in ever.items()})
+
+    assert +found == expected
+
+
 def test_districts_hang_below_their_region(built: Built, book: Book) -> None:
     paths = {row["region_id"]: row["region_path"] for row in built.rows("curated.dim_region") if row["is_current"]}
 

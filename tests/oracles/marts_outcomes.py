@@ -129,8 +129,6 @@ def client_repayment_history(months: Months) -> dict[tuple, Cell]:
     kept = {key: cell for key, cell in cells.items() if any(cell[name] for name in HISTORY)}
     for (client_id, month_on), cell in kept.items():
         cell.setdefault("region_id", months.release.region(client_id, months.as_of(month_on)))
-        cell["region_name"] = region_name(months, cell["region_id"], months.as_of(month_on))
-        cell["as_of_on"], cell["is_complete_month"] = months.as_of(month_on), month_on <= months.business_date
     return kept
 
 

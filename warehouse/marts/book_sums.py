@@ -62,10 +62,11 @@ def book_by_month(curated: Mapping[str, ir.Table], months: ir.Table) -> ir.Table
     contracts = curated["fact_contract"]
     held = curated["fact_contract_month"].semi_join(months, "month_on")
     stock = _month_ends(held)
-    shifted = held.filter(_.status == "Active").mutate(month_on=clock.month_end_on(clock.add_months_on(_.month_on, 1)))
+    running = held.filter(_.status == "Active").group_by(*MONTH).agg(open_or_started_count=_.count())
+    shifted = running.mutate(month_on=clock.month_end_on(clock.add_months_on(_.month_on, 1)))
     parts = [
         stock,
-        shifted.semi_join(months, "month_on").group_by(*MONTH).agg(open_or_started_count=_.count()),
+        shifted.semi_join(months, "month_on"),
         _fallen_due(in_month(curated["fact_installment"].filter(_.is_due), "due_date", months)),
         _started(contracts, months).agg(
             open_or_started_count=_.count(), new_contract_count=_.count(), new_principal_amount=_.principal_amount.sum().cast(MONEY)

@@ -8,26 +8,16 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from warehouse.marts.attribution import AS_OF_MONTH, region_as_of, with_region_name
+from warehouse.curated.values import when
+from warehouse.marts.attribution import AS_OF_MONTH, region_as_of
 from warehouse.marts.measures import COUNT, in_month
 from warehouse.table import MONEY, TableSpec, columns
 
 KEY = ("client_id", "month_on")
-SUMS = {
-    "open_contract_count": "int64",
-    "installments_due_count": "int64",
-    "due_amount": MONEY,
-    "paid_amount": MONEY,
-    "late_count": "int64",
-    "skipped_count": "int64",
-    "early_paid_count": "int64",
-    "early_settled_count": "int64",
-    "penalty_amount": MONEY,
-    "overdue_amount": MONEY,
-    "outstanding_principal_amount": MONEY,
-}
 PEAKS = ("dpd", "max_dpd")
 THEN_KNOWN = ("due_amount", "paid_amount", "penalty_amount", "overdue_amount", "outstanding_principal_amount")
+COUNTS = ("open_contract_count", "installments_due_count", "late_count", "skipped_count", "early_paid_count", "early_settled_count")
+MEASURES = {**dict.fromkeys(THEN_KNOWN, MONEY), **dict.fromkeys((*COUNTS, *PEAKS), "int64")}
 
 CLIENT_REPAYMENT_HISTORY = TableSpec(
     name="marts.client_repayment_history",
@@ -51,21 +41,13 @@ CLIENT_REPAYMENT_HISTORY = TableSpec(
             ("max_dpd", "int64", "Greatest days past due of the contracts on a day of the month.", COUNT),
             ("overdue_amount", MONEY, "Amount past due and unpaid on open contracts at as_of_on.", COUNT),
             ("outstanding_principal_amount", MONEY, "Principal still owed on open contracts at as_of_on.", COUNT),
-            ("region_name", "string", "Name of the region, as valid at as_of_on."),
-            ("as_of_on", "date", "month_on, or the business date in the open month."),
-            ("is_complete_month", "boolean", "The month had ended by the business date."),
         ]
     ),
 )
 
 
 def client_repayment_history(
-    months: ir.Table,
-    fact_contract_month: ir.Table,
-    fact_contract: ir.Table,
-    fact_installment: ir.Table,
-    dim_client: ir.Table,
-    dim_region: ir.Table,
+    months: ir.Table, fact_contract_month: ir.Table, fact_contract: ir.Table, fact_installment: ir.Table, dim_client: ir.Table
 ) -> ir.Table:
     """Repayment history of every client.
 
@@ -77,7 +59,6 @@ def client_repayment_history(
         fact_contract: curated.fact_contract.
         fact_installment: curated.fact_installment.
         dim_client: curated.dim_client.
-        dim_region: curated.dim_region.
 
     Returns:
         The columns of CLIENT_REPAYMENT_HISTORY.
@@ -86,42 +67,45 @@ def client_repayment_history(
     parts = [
         _at_month_end(fact_contract_month.semi_join(months, "month_on")),
         _fallen_due(in_month(fact_installment.filter(_.is_due), "due_date", months)),
-        _part(settled, early_settled_count=ibis.literal(1)),
+        settled.group_by(*KEY).agg(early_settled_count=_.count()),
     ]
-    rows = ibis.union(*parts)
-    sums = {name: rows[name].sum().cast(dtype) for name, dtype in SUMS.items()}
-    history = rows.group_by(*KEY).agg(
-        **sums, **{name: rows[name].max().cast("int64") for name in PEAKS}, then_region_id=rows.then_region_id.max()
-    )
-    told = history.filter(ibis.or_(*(history[name] != 0 for name in (*SUMS, *PEAKS))))
-    placed = with_region_name(_placed(told, months, dim_client), months, dim_region)
-    return placed.select(*CLIENT_REPAYMENT_HISTORY.column_names)
-
-
-def _part(rows: ir.Table, **own: ir.Value) -> ir.Table:
-    """Rows with all measures; those that are not their own are 0."""
-    zeros: dict[str, ir.Value] = {name: ibis.literal(0) for name in (*SUMS, *PEAKS)} | {"then_region_id": ibis.null("string")}
-    types = {**SUMS, **dict.fromkeys(PEAKS, "int64"), "then_region_id": "string"}
-    schema = ibis.schema({"client_id": "string", "month_on": "date", **types})
-    return rows.select(*KEY, **(zeros | own)).cast(schema)
+    history = _beside(_beside(parts[0], parts[1]), parts[2])
+    filled = history.mutate(**{name: history[name].fill_null(0).cast(dtype) for name, dtype in MEASURES.items()})
+    told = filled.filter(ibis.or_(*(filled[name] != 0 for name in MEASURES)))
+    return _placed(told, months, dim_client).select(*CLIENT_REPAYMENT_HISTORY.column_names)
 
 
 def _at_month_end(rows: ir.Table) -> ir.Table:
-    """Contracts as known at each month end."""
-    is_open = (rows.status == "Active").cast("int64")
-    amounts = {name: rows[name] for name in (*THEN_KNOWN, *PEAKS)}
-    return _part(rows, open_contract_count=is_open, then_region_id=rows.region_as_of_month_id, **amounts)
+    """Contracts as known at each month end. Grain: KEY."""
+    return rows.group_by(*KEY).agg(
+        open_contract_count=rows.status.count(where=rows.status == "Active"),
+        **{name: rows[name].sum() for name in THEN_KNOWN},
+        **{name: rows[name].max() for name in PEAKS},
+        then_region_id=rows.region_as_of_month_id.max(),
+    )
 
 
 def _fallen_due(rows: ir.Table) -> ir.Table:
-    """Installments that fell due, valued at the release."""
-    judged = {"late_count": rows.is_late, "skipped_count": rows.is_skipped, "early_paid_count": rows.is_paid_early}
-    return _part(rows, installments_due_count=ibis.literal(1), **{name: is_so.cast("int64") for name, is_so in judged.items()})
+    """Installments that fell due, valued at the release. Grain: KEY."""
+    return rows.group_by(*KEY).agg(
+        installments_due_count=rows.count(),
+        late_count=rows.is_late.sum(),
+        skipped_count=rows.is_skipped.sum(),
+        early_paid_count=rows.is_paid_early.sum(),
+    )
+
+
+def _beside(left: ir.Table, right: ir.Table) -> ir.Table:
+    """Rows of both tables by KEY, side by side. Grain: KEY. Adding up two unions of all measures took twice the time."""
+    both = left.outer_join(right, KEY)
+    keys = {name: ibis.coalesce(both[name], both[f"{name}_right"]) for name in KEY}
+    return both.mutate(**keys).drop(*(f"{name}_right" for name in KEY))
 
 
 def _placed(history: ir.Table, months: ir.Table, dim_client: ir.Table) -> ir.Table:
     """Client months with their region: as known then if there was a contract then, else as the release knows it."""
-    dated = history.inner_join(months.select("month_on", "as_of_on"), "month_on")
-    return (
-        region_as_of(dated, dim_client).mutate(region_id=_.then_region_id.fill_null(_.region_id)).drop("then_region_id", "as_of_on")
-    )  # fmt: skip
+    dated = history.inner_join(months.select("month_on", "as_of_on"), "month_on").rename(own_id="client_id")
+    # Only the few months without a contract then are looked up: null matches no client.
+    sought = dated.mutate(client_id=when(dated.then_region_id.isnull(), dated.own_id))
+    found = region_as_of(sought, dim_client).mutate(region_id=_.then_region_id.fill_null(_.region_id))
+    return found.drop("client_id", "then_region_id", "as_of_on").rename(client_id="own_id")

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import ibis
 import ibis.expr.types as ir
 
-from warehouse import clock
 from warehouse.terms import STATUSES
 
 COUNT = {"bounds": (0, None)}
@@ -14,9 +13,14 @@ RATIO = {"bounds": (0, 1)}
 
 def in_month(events: ir.Table, event_on: str, months: ir.Table) -> ir.Table:
     """Events with the month in which they are dated, up to the month's as-of date; events outside the months are left out."""
-    dated = events.mutate(month_on=clock.month_end_on(events[event_on]))
-    placed = dated.inner_join(months.select("month_on", "as_of_on"), "month_on")
-    return placed.filter(placed[event_on] <= placed.as_of_on)
+    numbered = events.mutate(month_number=month_number(events[event_on]))
+    placed = numbered.inner_join(months.select("month_on", "as_of_on", month_number=month_number(months.month_on)), "month_number")
+    return placed.filter(placed[event_on] <= placed.as_of_on).drop("month_number")
+
+
+def month_number(day: ir.DateValue) -> ir.IntegerValue:
+    """Months counted from the year 0; over millions of rows much cheaper than the month's last day."""
+    return (day.year() * 12 + day.month()).cast("int32")
 
 
 def summed(parts: Sequence[ir.Table], key: Sequence[str]) -> ir.Table:

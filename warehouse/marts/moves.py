@@ -8,6 +8,7 @@ import ibis.expr.types as ir
 from ibis import _
 
 from warehouse import clock
+from warehouse.marts.measures import month_number
 from warehouse.table import MONEY
 from warehouse.terms import DPD_BUCKETS
 
@@ -39,12 +40,15 @@ def contract_moves(fact_contract_month: ir.Table) -> ir.Table:
         *HERE.values(),
         "outstanding_principal_amount",
         from_bucket="dpd_bucket",
-        next_on=clock.month_end_on(clock.add_months_on(_.month_on, 1)),
+        next_month=month_number(_.month_on) + 1,
     )
     then = rows.select(
-        next_on="month_on", next_number="contract_number", to_bucket=_bucket(rows), **{f"next_{name}": name for name in HERE.values()}
+        next_month=month_number(_.month_on),
+        next_number="contract_number",
+        to_bucket=_bucket(rows),
+        **{f"next_{name}": name for name in HERE.values()},
     )
-    same = [open_then.contract_number == then.next_number, open_then.next_on == then.next_on]
+    same = [open_then.contract_number == then.next_number, open_then.next_month == then.next_month]
     moved = open_then.left_join(then, same)
     return moved.group_by(*MOVE).agg(
         contract_count=_.count(), outstanding_principal_amount=_.outstanding_principal_amount.sum().cast(MONEY)

@@ -60,7 +60,7 @@ def marts(months: ir.Table, tables: dict[str, ir.Table]) -> Iterator[tuple[Table
     def of(*names: str) -> dict[str, ir.Table]:
         return {name: tables[name] for name in names}
 
-    regions, names = of("dim_region"), of("dim_region", "dim_product")
+    names = of("dim_region", "dim_product")
     moves = in_engine(contract_moves(tables["fact_contract_month"]))
     cells = in_engine(loan_distribution_cells(months, **of("fact_contract_stock", "fact_contract", "fact_contract_status", "dim_client")))
     for attribution, spec in LOAN_DISTRIBUTIONS:
@@ -71,7 +71,7 @@ def marts(months: ir.Table, tables: dict[str, ir.Table]) -> Iterator[tuple[Table
     yield VINTAGE_BY_REGION, vintage_by_region(months, **of("fact_contract"), **names)
     yield ROLL_RATE_BY_REGION, roll_rate_by_region(months, moves, **of("fact_contract_month"), **names)
     history = of("fact_contract_month", "fact_contract", "fact_installment", "dim_client")
-    yield CLIENT_REPAYMENT_HISTORY, client_repayment_history(months, **history, **regions)
+    yield CLIENT_REPAYMENT_HISTORY, client_repayment_history(months, **history)
     yield OUTSTANDING_MOVEMENT_BY_MONTH, outstanding_movement_by_month(months, **of(*LEDGER))
     yield RESTATEMENT, restatement(months, **of("fact_contract_month", VERSIONS), **names)
 
