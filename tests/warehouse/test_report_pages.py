@@ -29,7 +29,8 @@ from warehouse.report import restated
 from warehouse.report.index import write_index
 from warehouse.report.pages import PAGES
 from warehouse.report.read import PORTFOLIO, Source, read
-from warehouse.report.write import TITLES, Report, follows, missing, write_report
+from warehouse.report.specs import TITLES, follows, missing
+from warehouse.report.write import Report, write_report
 from warehouse.settings import Settings
 from warehouse.warehouse import Warehouse
 

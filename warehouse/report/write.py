@@ -4,7 +4,7 @@ The same release and generated_at give the same bytes, whatever the machine. A p
 sees half of one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from html import escape
 from pathlib import Path
@@ -18,25 +18,13 @@ from warehouse.report.health_page import health_cards
 from warehouse.report.measures import RATES, RISK_TILES, TILES, Measure, columns_of
 from warehouse.report.pages import PAGES, Page
 from warehouse.report.read import TOP_CLIENTS, Data, Source, read
-from warehouse.report.restated import EARLIER
 from warehouse.report.restated import TITLES as RESTATED
+from warehouse.report.specs import TITLES, follows, missing, spec_of
 from warehouse.report.theme import config
 from warehouse.warehouse import Warehouse
 
 FOLDER = "portfolio"
-VIRTUAL = ("month_text", "is_complete_month", "product_name", "vintage_text")  # the page adds them to every row
 VINTAGES = {"ever30": "Ever 30 days past due", "ever90": "Ever 90 days past due", "defaulted": "Defaulted principal"}
-TITLES = {
-    "month": "As of",
-    "product": "Product",
-    "within": "Region",
-    "level": "Show regions as",
-    "attribution": "Region of the client",
-    "measure": "Amounts or counts",
-    "rate": "Rate",
-    "vintage": "Cohorts by",
-    "restated": "Restated measure",
-}
 ATTRIBUTIONS = {"as_of": "as of each month", "origination": "when the contract began", "current": "on today's map"}
 
 
@@ -110,57 +98,6 @@ def page_text(page: Page, frame: Frame) -> str:
     )
 
 
-def missing(figure: Figure, data: Data) -> list[str]:
-    """Datasets and columns that a chart needs and the release does not hold."""
-    lacking = []
-    for name, columns in figure.needs.items():
-        has = data.datasets[name].column_names if name in data.datasets else ()
-        lacking += [f"{name}.{column}" for column in columns if column not in has and column not in VIRTUAL]
-    return lacking
-
-
-def follows(spec: Mapping[str, Any]) -> list[str]:
-    """Filters that a chart follows, as its own declaration says."""
-    return [param["name"] for param in spec.get("params", ()) if param["name"] in TITLES]
-
-
-def spec_of(figure: Figure, frame: Frame) -> dict[str, Any]:
-    """The Vega-Lite specification of a chart, as wide as its card and without colors of its own."""
-    chart: Any = figure.chart(frame.currency)
-    spec: dict[str, Any] = chart.properties(width="container", autosize={"type": "fit-x", "contains": "padding"}).to_dict()
-    for name in ("config", "datasets"):
-        spec.pop(name, None)
-    _keep_colors(spec, _series(frame.data))
-    return spec
-
-
-def _series(data: Data) -> dict[str, list[str]]:
-    """Values of the fields that colors stand for and that only the data knows."""
-    held = {
-        name for table in data.datasets.values() if "product_type_id" in table.column_names for name in table["product_type_id"].to_pylist()
-    }
-    return {
-        "product_name": sorted({data.products.get(one, one) for one in held}),
-        "vintage_quarter": _values(data, "vintage", "vintage_quarter"),
-        "cause": sorted(_values(data, "restatement", "cause"), key=EARLIER.__eq__),
-    }
-
-
-def _values(data: Data, dataset: str, column: str) -> list[str]:
-    """Distinct values of a column, the last first."""
-    return sorted(set(data.datasets[dataset][column].to_pylist()), reverse=True) if dataset in data.datasets else []
-
-
-def _keep_colors(node: Any, series: Mapping[str, list[str]]) -> None:
-    """Give every color scale over such a field all its values, so that a product keeps its color whatever is chosen."""
-    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
-        _keep_colors(child, series)
-    color = node.get("color") if isinstance(node, dict) else None
-    if isinstance(color, dict) and color.get("field") in series:
-        values = series[color["field"]]
-        color |= {"scale": {**color.get("scale", {}), "domain": values}} if values else {"legend": None}  # an empty legend has no height
-
-
 def _tiles(page: Page) -> tuple[tuple[Measure, Measure], ...]:
     return tuple(pair for pair in (*TILES, *RISK_TILES) if pair[0].name in page.tiles)
 
@@ -171,7 +108,7 @@ def _card(figure: Figure, page: Page, frame: Frame) -> str:
     ignored = [
         name
         for name in page.filters
-        if name not in follows(spec_of(figure, frame)) and name not in ("level", "rate", "vintage", "restated")
+        if name not in follows(spec_of(figure, frame.data, frame.currency)) and name not in ("level", "rate", "vintage", "restated")
     ]
     reasons = [f"{TITLES[name]}{f' ({figure.why[name]})' if name in figure.why else ''}" for name in ignored]
     note = f'<p class="note">Does not follow: {escape("; ".join(reasons))}.</p>' if reasons else ""
@@ -242,7 +179,7 @@ def _script_data(page: Page, figures: Sequence[Figure], tiles: Sequence[tuple[Me
         "regions": data.regions.labels,
         "levels": data.regions.levels,
         "datasets": {name: columnar(data.datasets[name], sorted(columns)) for name, columns in needs.items() if name in data.datasets},
-        "charts": {figure.name: spec_of(figure, frame) for figure in figures},
+        "charts": {figure.name: spec_of(figure, frame.data, frame.currency) for figure in figures},
         "needs": {figure.name: sorted(figure.needs) for figure in figures},
         "values": {figure.name: figure.value for figure in figures},
         "tiles": [{"amount": amount.as_json(), "count": count.as_json()} for amount, count in tiles],
