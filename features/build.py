@@ -41,7 +41,7 @@ def build_features(
     if opened is None or not opened.answer(candidate, days):
         opened = open_books(candidate, Staged.read(candidate.table), days, terms)
     made = recipe(CLIENT_REPAYMENT_SPEC, terms, __name__)
-    is_one = candidate.recipe(CLIENT_REPAYMENT_SPEC.name) == made or set(days).issuperset(_held_days(candidate))
+    is_one = candidate.recipe(CLIENT_REPAYMENT_SPEC.name) == made or set(days).issuperset(candidate.partitions(CLIENT_REPAYMENT_SPEC.name))
     rows = 0
     for part in parts(days, opened.staged, rows_at_once):
         # Sorted files: a lookup of some clients skips most of each file.
@@ -65,17 +65,10 @@ def stale_days(candidate: "Candidate", business_date: date, changed_on: date | N
     contracts = candidate.table("staging.contracts")
     first = contracts.agg(first=contracts.start_date.min()).to_pyarrow()["first"][0].as_py()
     wanted = set(history_days(min(first or business_date, business_date), business_date))
-    held = _held_days(candidate)
+    held = candidate.partitions(CLIENT_REPAYMENT_SPEC.name)
     if candidate.recipe(CLIENT_REPAYMENT_SPEC.name) != recipe(CLIENT_REPAYMENT_SPEC, terms, __name__):
         return sorted(wanted | held)
     return sorted((wanted - held) | {day for day in held if changed_on is not None and day >= changed_on})
-
-
-def _held_days(candidate: "Candidate") -> set[date]:
-    """As-of dates with rows."""
-    if not candidate.has(CLIENT_REPAYMENT_SPEC.name):
-        return set()
-    return set(candidate.table(CLIENT_REPAYMENT_SPEC.name).select("as_of_on").distinct().to_pyarrow()["as_of_on"].to_pylist())
 
 
 def history_days(first: date, business_date: date, daily_days: int = 0) -> list[date]:

@@ -109,9 +109,7 @@ def _partitions(spec: TableSpec, days: Sequence[date]) -> list[date]:
 
 def _vanished(candidate: "Candidate", spec: TableSpec, asked: Sequence[date]) -> list[date]:
     """Partitions that nobody asks for any more, such as the business date of the base release."""
-    rows = candidate.table(spec.name)
-    held = rows.select(partition=rows[spec.partition_by]).distinct().to_pyarrow()["partition"].to_pylist()
-    return sorted(set(held) - set(_partitions(spec, asked)))
+    return sorted(candidate.partitions(spec.name) - set(_partitions(spec, asked)))
 
 
 def _map_again(candidate: "Candidate", kept: Sequence[date], regions_now: ir.Table) -> None:

@@ -19,6 +19,7 @@ from warehouse.lake.channels import LAYERS, belongs, next_release
 from warehouse.lake.crash import crash_point
 from warehouse.lake.errors import AuditFailed, CandidateClosed, LakeError, UnknownTable
 from warehouse.lake.merge import Merger
+from warehouse.lake.plan import day_of
 from warehouse.lake.records import INTAKE
 from warehouse.lake.release_log import Release
 from warehouse.lake.writer import WrittenFiles, write_parquet
@@ -84,6 +85,12 @@ class Candidate:
         if name not in snapshots:
             raise UnknownTable(name, snapshots)
         return self._lake.reader.table(name, snapshots[name], since)
+
+    def partitions(self, name: str) -> set[date]:
+        """Dates of the partition column that `table` would find rows of, without opening a file; none if it finds no table."""
+        snapshot_id = self.snapshots().get(name)
+        files = () if snapshot_id is None else self._lake.reader.stored(name, snapshot_id)
+        return {day_of(file.partition) for file in files if file.partition is not None}
 
     def recipe(self, name: str) -> str | None:
         """By which recipe all rows that `table` would find were computed.
