@@ -62,7 +62,8 @@ def book_by_month(curated: Mapping[str, ir.Table], months: ir.Table) -> ir.Table
     contracts = curated["fact_contract"]
     held = curated["fact_contract_month"].semi_join(months, "month_on")
     stock = _month_ends(held)
-    running = held.filter(_.status == "Active").group_by(*MONTH).agg(open_or_started_count=_.count())
+    # The month before the first may hold contracts that were deleted since.
+    running = curated["fact_contract_month"].filter(_.status == "Active").group_by(*MONTH).agg(open_or_started_count=_.count())
     shifted = running.mutate(month_on=clock.month_end_on(clock.add_months_on(_.month_on, 1)))
     parts = [
         stock,
