@@ -24,3 +24,10 @@ def connect(settings: Settings) -> BaseBackend:
         temp_directory=str(spill),
         preserve_insertion_order=False,
     )
+
+
+def disconnect(con: BaseBackend) -> None:
+    """Close a connection and forget what it keeps, which Ibis would otherwise ask it to drop when the interpreter ends."""
+    for entry in list(con._cache_name_to_entry.values()):
+        entry.finalizer.detach()
+    con.disconnect()

@@ -89,7 +89,9 @@ def _days(rows: ir.Table, column: str) -> list[date]:
 def _first_stale(candidate: "Candidate", business_date: date, terms: Terms, changed_on: date | None) -> date | None:
     """The first day of knowledge that the candidate does not hold as a build of now would compute it; None for all."""
     spec, base = FACT_CONTRACT_MONTH_VERSION, candidate.base
-    if base is None or base.business_date > business_date or candidate.recipe(spec.name) != recipe(spec, terms, __name__):
+    if changed_on == date.min or base is None or base.business_date > business_date:
+        return None
+    if candidate.recipe(spec.name) != recipe(spec, terms, __name__):
         return None
     return min(changed_on or date.max, base.business_date + timedelta(days=1))
 

@@ -71,7 +71,7 @@ def test_only_the_marked_part_of_the_work_is_measured():
 
 def test_memory_of_children_counts():
     found = measure(large, {}, 60)
-    assert LARGE < found.peak_bytes < LARGE + 300 * 1024**2
+    assert LARGE < found.peak_bytes < LARGE + 500 * 1024**2  # the rest is Python with what the harness imports
 
 
 def test_work_past_its_limit_is_ended_with_all_it_started(tmp_path):

@@ -1,5 +1,7 @@
 """Tables in the lake: types, whole and partial replacement, empty tables, declarations that change."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -285,3 +287,17 @@ def test_home_may_have_any_name(settings: Settings) -> None:
         stage(lake, "first", 1).publish(DAYS[0])
         assert lake.at().table(BALANCES.name).columns == BALANCES.column_names
         assert {spec.name for spec in BOOK} == set(lake.at().tables())
+
+
+def test_a_closed_lake_with_kept_tables_lets_the_interpreter_end_in_silence(tmp_path):
+    code = (
+        "import pathlib, sys\n"
+        "from warehouse.lake import Lake\n"
+        "from warehouse.settings import Settings\n"
+        "home = pathlib.Path(sys.argv[1])\n"
+        "lake = Lake(Settings(home=home, catalog_uri=f'sqlite:///{home}/catalog.db'))\n"
+        "held = lake.con.create_table('x', schema={'a': 'int64'}).mutate(b=1).cache()\n"
+        "lake.close()\n"
+    )
+    ended = subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert ended.stderr == ""

@@ -13,7 +13,7 @@ from typing import Literal
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from warehouse.engine import connect
+from warehouse.engine import connect, disconnect
 from warehouse.lake import branches, gc
 from warehouse.lake.audit import AUDIT_RESULT
 from warehouse.lake.candidate import Candidate
@@ -63,7 +63,7 @@ class Lake:
     def close(self) -> None:
         """Close the connections of engine and catalog, and let gc have what was read."""
         self._leases.close()
-        self.con.disconnect()
+        disconnect(self.con)
         self.catalog.close()
 
     def release(self) -> Release | None:
