@@ -15,6 +15,8 @@ import pyarrow as pa
 from ibis import _
 
 from warehouse import clock
+from warehouse.curated.values import nullable
+from warehouse.marts.moves import BUCKETS
 from warehouse.report.health import health
 from warehouse.report.measures import RATES, TILES, columns_of
 from warehouse.report.regions import Regions, regions
@@ -25,7 +27,6 @@ from warehouse.table import MONEY
 MONTHS_SHOWN = 25  # two years and the open month
 TOP_CLIENTS = 20  # of every top region and product type, so that any choice of these has its own first twenty
 NOT_DISBURSED = ("New", "Cancel")
-BUCKETS = ("0", "1_29", "30_59", "60_89", "90_plus")
 BUCKET_AMOUNTS = tuple(f"bucket_{bucket}_amount" for bucket in BUCKETS)
 RISK = "marts.client_default_risk"
 FAMILIES = {  # attribution: portfolio, distribution
@@ -145,7 +146,7 @@ def _widened(part: ir.Table, names: Sequence[str]) -> ir.Table:
     """The part with every column of all parts, 0 where it has none."""
     values = {name: part[name] if name in part.columns else ibis.literal(0) for name in names}
     typed = {name: value.cast(MONEY if name.endswith("_amount") else "int64") for name, value in values.items()}
-    return part.select(**{name: part[name].cast(part[name].type().copy(nullable=True)) for name in CELL}, **typed)
+    return nullable(part.select(*CELL, **typed))
 
 
 def _status(distribution: ir.Table, tops: ir.Table, since: date) -> ir.Table:

@@ -7,6 +7,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
+from warehouse.curated.values import nullable
 from warehouse.staging.ledger import INGESTED
 from warehouse.table import MONEY
 
@@ -60,12 +61,7 @@ def reported(portfolio: ir.Table, restatement: ir.Table) -> ir.Table:
     cells = portfolio.filter(portfolio.is_complete_month).select(*CELL[:3], **{name: portfolio[name].cast(MONEY) for name in held})
     first = cells.pivot_longer(held, names_to="measure", values_to="reported_amount").mutate(change_amount=ibis.literal(0).cast(MONEY))
     changes = restatement.mutate(reported_amount=ibis.literal(0).cast(MONEY)).filter(_.measure.isin(held))
-    names = (*CELL, "reported_amount", "change_amount")
-    both = ibis.union(*(part.select(**{name: part[name].cast(_nullable(part, name)) for name in names}) for part in (first, changes)))
+    amounts = {name: _[name].cast(MONEY) for name in ("reported_amount", "change_amount")}
+    both = ibis.union(*(nullable(part.select(*CELL, **amounts)) for part in (first, changes)))
     summed = both.group_by(*CELL).agg(reported_amount=_.reported_amount.sum(), change_amount=_.change_amount.sum())
     return summed.filter((_.reported_amount != 0) | (_.change_amount != 0))
-
-
-def _nullable(part: ir.Table, name: str) -> str:
-    """Set operations ask for equal schemas."""
-    return MONEY if name.endswith("_amount") else str(part[name].type().copy(nullable=True))

@@ -8,18 +8,19 @@ from warehouse.report.charts.frame import (
     AMOUNT_AXIS,
     MONEY_AXIS,
     PERCENT,
-    SERIES,
-    SLICE,
     Figure,
     amount_text,
+    by_measure,
     category,
     chosen_outline,
     chosen_rule,
     data,
-    filtered,
     money_text,
+    month_bars,
     month_tip,
     month_x,
+    monthly,
+    named,
     signals,
 )
 from warehouse.report.measures import COLLECTION, EARLY_PAID, LATE, SKIPPED, Measure, columns_of
@@ -43,9 +44,9 @@ def due_and_paid(currency: str) -> alt.LayerChart:
     paid = alt.Chart().mark_bar(style=["part", "month"], width=alt.RelativeBandSize(band=0.5)).encode(
         x=month_x(), y=alt.Y("paid:Q"), strokeWidth=chosen_outline(), tooltip=tooltip
     )  # fmt: skip
-    chart = filtered(alt.layer(due, paid, data=data("portfolio")), *SLICE).transform_filter(SERIES)
     chart = (
-        chart.transform_aggregate(due="sum(due_amount)", paid="sum(paid_amount)", groupby=["month_on", "month_text"])
+        monthly(alt.layer(due, paid, data=data("portfolio")))
+        .transform_aggregate(due="sum(due_amount)", paid="sum(paid_amount)", groupby=["month_on", "month_text"])
         .transform_filter("datum.due > 0")
         .transform_calculate(
             ratio="datum.paid / datum.due", due_text=money_text("due", currency), paid_text=money_text("paid", currency)
@@ -63,13 +64,13 @@ def _lines(measures: tuple[Measure, ...]) -> alt.LayerChart:
         color=alt.Color("rate:N", scale=alt.Scale(domain=[one.title for one in measures]), legend=legend),
         tooltip=[month_tip(), alt.Tooltip("rate:N", title="Rate"), alt.Tooltip("ratio:Q", title="Share", format=PERCENT)],
     )  # fmt: skip
-    chart = filtered(alt.layer(chosen_rule(), line, data=data("portfolio")), *SLICE).transform_filter(SERIES)
     chart = (
-        chart.transform_aggregate(**{name: f"sum({name})" for name in names}, groupby=["month_on", "month_text"])
+        monthly(alt.layer(chosen_rule(), line, data=data("portfolio")))
+        .transform_aggregate(**{name: f"sum({name})" for name in names}, groupby=["month_on", "month_text"])
         .transform_calculate(**{one.name: f"datum.{one.bottom} > 0 ? datum.{one.top} / datum.{one.bottom} : null" for one in measures})
         .transform_fold([one.name for one in measures], as_=["name", "ratio"])
         .transform_filter("isValid(datum.ratio)")
-        .transform_calculate(rate=" : ".join(f"datum.name == '{one.name}' ? '{one.title}'" for one in measures) + " : ''")
+        .transform_calculate(rate=named("datum.name", {one.name: one.title for one in measures}))
     )
     return signals(chart, "month").properties(height=260)
 
@@ -86,40 +87,29 @@ def paying(currency: str) -> alt.LayerChart:
 
 def penalties(currency: str) -> alt.Chart:
     """Penalties by product, month by month."""
-    chart = filtered(alt.Chart(data("portfolio")), *SLICE).transform_filter(SERIES)
     chart = (
-        chart.transform_aggregate(total="sum(penalty_amount)", groupby=["month_on", "month_text", "product_name"])
+        monthly(alt.Chart(data("portfolio")))
+        .transform_aggregate(total="sum(penalty_amount)", groupby=["month_on", "month_text", "product_name"])
         .transform_calculate(total_text=money_text("total", currency))
-        .mark_bar(style="month")
-        .encode(
-            x=month_x(),
-            y=alt.Y("total:Q", axis=alt.Axis(labelExpr=MONEY_AXIS, title=None)),
-            color=alt.Color("product_name:N", legend=category()),
-            strokeWidth=chosen_outline(),
-            tooltip=[month_tip(), alt.Tooltip("product_name:N", title="Product"), alt.Tooltip("total_text:N", title="Penalties")],
-        )
     )
+    color = alt.Color("product_name:N", legend=category())
+    chart = month_bars(chart, color, MONEY_AXIS, {"product_name": "Product", "total_text": "Penalties"})
     return signals(chart, "month").properties(height=240)
 
 
 def _stacked(kinds: Mapping[str, str], columns: Mapping[str, str], currency: str, noun: str, is_money: bool) -> alt.Chart:
     """Bars of several kinds, stacked; columns give the expression of each kind."""
-    chart = filtered(alt.Chart(data("portfolio")), *SLICE).transform_filter(SERIES)
     chart = (
-        chart.transform_calculate(**{f"kind_{name}": text for name, text in columns.items()})
+        monthly(alt.Chart(data("portfolio")))
+        .transform_calculate(**{f"kind_{name}": text for name, text in columns.items()})
         .transform_fold([f"kind_{name}" for name in columns], as_=["name", "value"])
-        .transform_calculate(kind=" : ".join(f"datum.name == 'kind_{name}' ? '{title}'" for name, title in kinds.items()) + " : ''")
+        .transform_calculate(kind=named("datum.name", {f"kind_{name}": title for name, title in kinds.items()}))
         .transform_aggregate(total="sum(value)", groupby=["month_on", "month_text", "kind"])
         .transform_calculate(total_text=amount_text("total", currency, noun) if is_money else f"format(datum.total, ',') + ' {noun}'")
-        .mark_bar(style="month")
-        .encode(
-            x=month_x(),
-            y=alt.Y("total:Q", axis=alt.Axis(labelExpr=AMOUNT_AXIS if is_money else "format(datum.value, ',')", title=None, tickMinStep=1)),
-            color=alt.Color("kind:N", scale=alt.Scale(domain=[*kinds.values()]), legend=category()),
-            strokeWidth=chosen_outline(),
-            tooltip=[month_tip(), alt.Tooltip("kind:N", title="How"), alt.Tooltip("total_text:N", title="Total")],
-        )
     )
+    color = alt.Color("kind:N", scale=alt.Scale(domain=[*kinds.values()]), legend=category())
+    axis = AMOUNT_AXIS if is_money else "format(datum.value, ',')"
+    chart = month_bars(chart, color, axis, {"kind": "How", "total_text": "Total"}, tickMinStep=1)
     return signals(chart, "month", "measure") if is_money else signals(chart, "month")
 
 
@@ -132,8 +122,8 @@ def early_settled(currency: str) -> alt.Chart:
 def losses(currency: str) -> alt.Chart:
     """Contracts written off and sold."""
     columns = {
-        "written_off": "measure == 'count' ? datum.written_off_count : datum.written_off_principal_amount",
-        "sold": "measure == 'count' ? datum.sold_count : datum.sold_principal_amount",
+        "written_off": by_measure("written_off_count", "written_off_principal_amount"),
+        "sold": by_measure("sold_count", "sold_principal_amount"),
     }
     return _stacked(LOST, columns, currency, "contracts", is_money=True).properties(height=240)
 

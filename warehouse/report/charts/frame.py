@@ -5,7 +5,7 @@ so the page sets a signal and Vega filters, adds up and divides again; no figure
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,6 +77,11 @@ def filtered(chart: Any, *names: str) -> Any:
     return signals(chart, *names)
 
 
+def monthly(chart: Any) -> Any:
+    """The chart over the months of the filters' slice: complete ones, and the chosen one."""
+    return filtered(chart, *SLICE).transform_filter(SERIES)
+
+
 def data(name: str) -> alt.NamedData:
     """A dataset of the page."""
     return alt.NamedData(name=name)
@@ -119,6 +124,11 @@ def by_measure(count: str, amount: str) -> str:
     return f"measure == 'count' ? datum.{count} : datum.{amount}"
 
 
+def named(value: str, names: Mapping[str, Any], other: Any = "") -> str:
+    """An expression that gives each key its name, or its number; the other one where no key is met."""
+    return " : ".join(f"{value} == {key!r} ? {name!r}" for key, name in names.items()) + f" : {other!r}"
+
+
 def chosen_outline() -> Any:
     """Bars of the chosen month have an outline, in the color of the style `month`."""
     return alt.condition("datum.month_on == month", alt.value(1.3), alt.value(0))
@@ -131,6 +141,46 @@ def chosen_rule() -> alt.Chart:
         .mark_rule(style="chosen")
         .encode(x=month_x(), opacity=alt.condition("datum.month_on == month", alt.value(1), alt.value(0)))
     )
+
+
+def month_bars(chart: Any, color: alt.Color, axis: str, tips: Mapping[str, str], **options: Any) -> alt.Chart:
+    """Stacked bars of the field `total`, a month each.
+
+    Args:
+        chart: has month_on, month_text and total.
+        color: what the bars are stacked by.
+        axis: expression of the labels of the axis.
+        tips: fields of the tooltip after the month, with their titles.
+        options: of the axis.
+    """
+    return chart.mark_bar(style="month").encode(
+        x=month_x(),
+        y=alt.Y("total:Q", axis=alt.Axis(labelExpr=axis, title=None, **options)),
+        color=color,
+        strokeWidth=chosen_outline(),
+        tooltip=[month_tip(), *(alt.Tooltip(f"{name}:N", title=title) for name, title in tips.items())],
+    )
+
+
+def product_bars(chart: Any, y: alt.Y, *tips: alt.Tooltip) -> alt.Chart:
+    """Bars of the field `total`, stacked by product.
+
+    Args:
+        chart: has total and product_name.
+        y: what a bar stands for.
+        tips: of the tooltip.
+    """
+    return chart.mark_bar().encode(
+        x=alt.X("total:Q", axis=alt.Axis(labelExpr=AMOUNT_AXIS, title=None, orient="top")),
+        y=y,
+        color=alt.Color("product_name:N", legend=category()),
+        tooltip=[*tips],
+    )
+
+
+def largest_region_first() -> alt.Y:
+    """Regions by the field `region_total`."""
+    return alt.Y("region:N", sort=alt.EncodingSortField("region_total", op="max", order="descending"), title=None)
 
 
 def heat_text(share: str) -> Any:

@@ -5,8 +5,6 @@ import altair as alt
 from warehouse.report.charts.frame import (
     AMOUNT_AXIS,
     PERCENT,
-    SERIES,
-    SLICE,
     Figure,
     amount_text,
     by_measure,
@@ -14,10 +12,12 @@ from warehouse.report.charts.frame import (
     chosen_outline,
     chosen_rule,
     data,
-    filtered,
     money_text,
+    month_bars,
     month_tip,
     month_x,
+    monthly,
+    named,
     signals,
 )
 from warehouse.report.read import BUCKET_AMOUNTS
@@ -41,15 +41,14 @@ def at_risk(currency: str) -> alt.LayerChart:
             alt.Tooltip("amount_text:N", title="Amount"),
         ],
     )  # fmt: skip
-    layers = alt.layer(chosen_rule(), line, data=data("portfolio"))
-    chart = filtered(layers, *SLICE).transform_filter(SERIES)
+    chart = monthly(alt.layer(chosen_rule(), line, data=data("portfolio")))
     chart = (
         chart.transform_aggregate(
             **{name: f"sum({name})" for name in RISKS}, whole="sum(outstanding_principal_amount)", groupby=["month_on", "month_text"]
         )
         .transform_fold([*RISKS], as_=["column", "amount"])
         .transform_calculate(
-            risk=" : ".join(f"datum.column == '{name}' ? '{title}'" for name, title in RISKS.items()) + " : ''",
+            risk=named("datum.column", RISKS),
             ratio="datum.whole > 0 ? datum.amount / datum.whole : null",
             amount_text=money_text("amount", currency),
         )
@@ -60,15 +59,14 @@ def at_risk(currency: str) -> alt.LayerChart:
 
 def delinquency(currency: str) -> alt.Chart:
     """Outstanding principal by days past due, each month 100 %."""
-    chart = filtered(alt.Chart(data("portfolio")), *SLICE).transform_filter(SERIES)
-    names = " : ".join(f"datum.column == '{name}' ? '{title}'" for name, title in zip(BUCKET_AMOUNTS, BUCKET_NAMES, strict=True)) + " : ''"
+    chart = monthly(alt.Chart(data("portfolio")))
     chart = (
         chart.transform_aggregate(**{name: f"sum({name})" for name in BUCKET_AMOUNTS}, groupby=["month_on", "month_text"])
         .transform_fold([*BUCKET_AMOUNTS], as_=["column", "amount"])
         .transform_joinaggregate(whole="sum(amount)", groupby=["month_on"])
         .transform_filter("datum.whole > 0")
         .transform_calculate(
-            bucket=names,
+            bucket=named("datum.column", dict(zip(BUCKET_AMOUNTS, BUCKET_NAMES, strict=True))),
             place=f"indexof({[*BUCKET_AMOUNTS]}, datum.column)",
             ratio="datum.amount / datum.whole",
             amount_text=money_text("amount", currency),
@@ -97,20 +95,14 @@ def delinquency(currency: str) -> alt.Chart:
 
 
 def _by_product(count: str, amount: str, noun: str, currency: str) -> alt.Chart:
-    chart = filtered(alt.Chart(data("portfolio")), *SLICE).transform_filter(SERIES)
     chart = (
-        chart.transform_calculate(cell=by_measure(count, amount))
+        monthly(alt.Chart(data("portfolio")))
+        .transform_calculate(cell=by_measure(count, amount))
         .transform_aggregate(total="sum(cell)", groupby=["month_on", "month_text", "product_name"])
         .transform_calculate(total_text=amount_text("total", currency, noun))
-        .mark_bar(style="month")
-        .encode(
-            x=month_x(),
-            y=alt.Y("total:Q", axis=alt.Axis(labelExpr=AMOUNT_AXIS, title=None)),
-            color=alt.Color("product_name:N", legend=category()),
-            strokeWidth=chosen_outline(),
-            tooltip=[month_tip(), alt.Tooltip("product_name:N", title="Product"), alt.Tooltip("total_text:N", title="Total")],
-        )
     )
+    color = alt.Color("product_name:N", legend=category())
+    chart = month_bars(chart, color, AMOUNT_AXIS, {"product_name": "Product", "total_text": "Total"})
     return signals(chart, "month", "measure").properties(height=240)
 
 

@@ -2,6 +2,7 @@
 
 import altair as alt
 
+from warehouse.marts.moves import BUCKETS, ENDS
 from warehouse.report.charts.frame import (
     PERCENT,
     Figure,
@@ -14,14 +15,14 @@ from warehouse.report.charts.frame import (
     heat_text,
     month_tip,
     month_x,
+    named,
     signals,
 )
-from warehouse.report.read import BUCKETS
 
 BAD = "vintage == 'ever30' ? datum.ever30_count : vintage == 'ever90' ? datum.ever90_count : datum.defaulted_principal_amount"
 ALL = "vintage == 'defaulted' ? datum.principal_amount : datum.contract_count"
 BAD_TEXT = "vintage == 'defaulted' ? 'principal' : 'contracts'"
-TO_BUCKETS = (*BUCKETS, "paid_off", "written_off", "sold")
+TO_BUCKETS = (*BUCKETS, *ENDS)
 TITLES = {
     "0": "0 days",
     "1_29": "1-29",
@@ -36,10 +37,6 @@ VINTAGE = ("vintage_month", "mob", "region_id", "product_type_id", "contract_cou
 BADS = ("ever30_count", "ever90_count", "defaulted_principal_amount")
 ROLL = ("month_on", "region_id", "product_type_id", "from_bucket", "to_bucket", "contract_count", "outstanding_principal_amount")
 RELEASE_VALUED = "cohorts are valued at the release, at the region of origination"
-
-
-def _titled(field: str) -> str:
-    return " : ".join(f"{field} == '{name}' ? '{title}'" for name, title in TITLES.items()) + " : ''"
 
 
 def vintage_curves(currency: str) -> alt.Chart:
@@ -129,7 +126,7 @@ def roll_matrix(currency: str) -> alt.LayerChart:
             ratio="datum.total / datum.from_total",
             total_text=amount_text("total", currency, "contracts"),
             from_text=amount_text("from_total", currency, "contracts"),
-            **{"from": _titled("datum.from_bucket"), "to": _titled("datum.to_bucket")},
+            **{"from": named("datum.from_bucket", TITLES), "to": named("datum.to_bucket", TITLES)},
         )
     )
     return signals(chart, "measure", "dark").properties(height=alt.Step(44))
@@ -137,8 +134,9 @@ def roll_matrix(currency: str) -> alt.LayerChart:
 
 def roll_forward(currency: str) -> alt.LayerChart:
     """Share of each bucket that was in a worse one a month later, month by month."""
-    order = {name: place for place, name in enumerate(("paid_off", *BUCKETS, "written_off", "sold"))}
-    rank = " : ".join(f"{{field}} == '{name}' ? {place}" for name, place in order.items()) + " : 0"
+    paid_off, *lost = ENDS
+    order = {name: place for place, name in enumerate((paid_off, *BUCKETS, *lost))}
+    rank = {side: named(f"datum.{side}_bucket", order, 0) for side in ("from", "to")}
     line = alt.Chart().mark_line(point=alt.OverlayMarkDef(size=22), strokeWidth=2).encode(
         x=month_x(),
         y=alt.Y("ratio:Q", axis=alt.Axis(format=".0%", title=None)),
@@ -159,9 +157,7 @@ def roll_forward(currency: str) -> alt.LayerChart:
     chart = (
         chart.transform_filter("datum.from_bucket != '90_plus'")
         .transform_calculate(cell=by_measure("contract_count", "outstanding_principal_amount"))
-        .transform_calculate(
-            worse=f"({rank.format(field='datum.to_bucket')}) > ({rank.format(field='datum.from_bucket')}) ? datum.cell : 0"
-        )
+        .transform_calculate(worse=f"({rank['to']}) > ({rank['from']}) ? datum.cell : 0")
         .transform_aggregate(
             worse="sum(worse)", whole="sum(cell)", contracts="sum(contract_count)", groupby=["month_on", "month_text", "from_bucket"]
         )
@@ -169,7 +165,7 @@ def roll_forward(currency: str) -> alt.LayerChart:
         .transform_calculate(
             ratio="datum.worse / datum.whole",
             whole_text=amount_text("whole", currency, "contracts"),
-            **{"from": _titled("datum.from_bucket")},
+            **{"from": named("datum.from_bucket", TITLES)},
         )
     )
     return signals(chart, "month", "measure").properties(height=300)

@@ -3,18 +3,18 @@
 import altair as alt
 
 from warehouse.report.charts.frame import (
-    AMOUNT_AXIS,
     PERCENT,
-    SERIES,
     SLICE,
     Figure,
     amount_text,
     by_measure,
-    category,
     data,
     filtered,
     heat_text,
+    largest_region_first,
     month_tip,
+    monthly,
+    product_bars,
     signals,
     wilson,
 )
@@ -39,18 +39,14 @@ def distribution(currency: str) -> alt.Chart:
             total_text=amount_text("total", currency, "open contracts"),
             region_share="datum.region_total / datum.whole",
         )
-        .mark_bar()
-        .encode(
-            x=alt.X("total:Q", axis=alt.Axis(labelExpr=AMOUNT_AXIS, title=None, orient="top")),
-            y=alt.Y("region:N", sort=alt.EncodingSortField("region_total", op="max", order="descending"), title=None),
-            color=alt.Color("product_name:N", legend=category()),
-            tooltip=[
-                alt.Tooltip("region:N", title="Region"),
-                alt.Tooltip("product_name:N", title="Product"),
-                alt.Tooltip("total_text:N", title="Total"),
-                alt.Tooltip("region_share:Q", title="Region's share of the book", format=PERCENT),
-            ],
-        )
+    )
+    chart = product_bars(
+        chart,
+        largest_region_first(),
+        alt.Tooltip("region:N", title="Region"),
+        alt.Tooltip("product_name:N", title="Product"),
+        alt.Tooltip("total_text:N", title="Total"),
+        alt.Tooltip("region_share:Q", title="Region's share of the book", format=PERCENT),
     )
     return signals(chart, "level", "measure").properties(height=ROW)
 
@@ -64,18 +60,14 @@ def statuses(currency: str) -> alt.Chart:
         .transform_filter("datum.total > 0")
         .transform_joinaggregate(whole="sum(total)")
         .transform_calculate(total_text=amount_text("total", currency, "contracts"), share="datum.total / datum.whole")
-        .mark_bar()
-        .encode(
-            x=alt.X("total:Q", axis=alt.Axis(labelExpr=AMOUNT_AXIS, title=None, orient="top")),
-            y=alt.Y("status:N", sort=[*STATUSES], title=None),
-            color=alt.Color("product_name:N", legend=category()),
-            tooltip=[
-                alt.Tooltip("status:N", title="Status"),
-                alt.Tooltip("product_name:N", title="Product"),
-                alt.Tooltip("total_text:N", title="Total"),
-                alt.Tooltip("share:Q", title="Of all contracts", format=PERCENT),
-            ],
-        )
+    )
+    chart = product_bars(
+        chart,
+        alt.Y("status:N", sort=[*STATUSES], title=None),
+        alt.Tooltip("status:N", title="Status"),
+        alt.Tooltip("product_name:N", title="Product"),
+        alt.Tooltip("total_text:N", title="Total"),
+        alt.Tooltip("share:Q", title="Of all contracts", format=PERCENT),
     )
     return signals(chart, "measure").properties(height=alt.Step(24))
 
@@ -130,8 +122,7 @@ def dots(currency: str) -> alt.LayerChart:
 
 def months(currency: str) -> alt.Chart:
     """Heat map of the chosen rate, region by month."""
-    chart = filtered(alt.Chart(data("portfolio")), *SLICE).transform_filter(SERIES)
-    chart = _rated(chart, "month_on", "month_text")
+    chart = _rated(monthly(alt.Chart(data("portfolio"))), "month_on", "month_text")
     chart = chart.mark_rect().encode(
         x=alt.X("month_text:N", sort=alt.EncodingSortField("month_on"), axis=alt.Axis(labelOverlap=True, title=None, labelAngle=0)),
         y=alt.Y("region:N", sort="ascending", title=None),

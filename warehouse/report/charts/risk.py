@@ -8,13 +8,15 @@ from warehouse.report.charts.frame import (
     Figure,
     amount_text,
     by_measure,
-    category,
     data,
     filtered,
     heat_text,
+    largest_region_first,
     money_text,
+    product_bars,
     signals,
 )
+from warehouse.terms import MIN_CLIENTS
 
 CELL = (
     "region_id",
@@ -50,7 +52,7 @@ def grades(currency: str) -> alt.LayerChart:
     text = alt.Chart().mark_text(style="label", dy=-7, fontSize=12).encode(x=x, y="total:Q", text=alt.Text("mean:Q", format=PERCENT))
     chart = filtered(alt.layer(bar, text, data=data("risk")), "product", "within").transform_filter("datum.grade != 'none'")
     chart = chart.transform_aggregate(**SIZE, **EXPECTED, groupby=["grade"]).transform_calculate(
-        total="measure == 'count' ? datum.clients : datum.owed",
+        total=by_measure("clients", "owed"),
         total_text=amount_text("total", currency, "clients"),
         mean="datum.expected / datum.clients",
         expected_text="format(datum.expected, ',.1f') + ' clients, ' + " + money_text("lost", currency),
@@ -74,19 +76,15 @@ def expected(currency: str) -> alt.Chart:
             ratio="datum.total / datum.size",
             region_ratio="datum.region_total / datum.region_size",
         )
-        .mark_bar()
-        .encode(
-            x=alt.X("total:Q", axis=alt.Axis(labelExpr=AMOUNT_AXIS, title=None, orient="top")),
-            y=alt.Y("region:N", sort=alt.EncodingSortField("region_total", op="max", order="descending"), title=None),
-            color=alt.Color("product_name:N", legend=category()),
-            tooltip=[
-                alt.Tooltip("region:N", title="Region"),
-                alt.Tooltip("product_name:N", title="Product"),
-                alt.Tooltip("total_text:N", title="Expected to default"),
-                alt.Tooltip("ratio:Q", title="Of region and product", format=PERCENT),
-                alt.Tooltip("region_ratio:Q", title="Of the region", format=PERCENT),
-            ],
-        )
+    )
+    chart = product_bars(
+        chart,
+        largest_region_first(),
+        alt.Tooltip("region:N", title="Region"),
+        alt.Tooltip("product_name:N", title="Product"),
+        alt.Tooltip("total_text:N", title="Expected to default"),
+        alt.Tooltip("ratio:Q", title="Of region and product", format=PERCENT),
+        alt.Tooltip("region_ratio:Q", title="Of the region", format=PERCENT),
     )
     return signals(chart, "level", "measure").properties(height=alt.Step(27))
 
@@ -114,7 +112,7 @@ def probability(currency: str) -> alt.LayerChart:
     chart = (
         chart.transform_calculate(region="datum[level]")
         .transform_aggregate(**SIZE, **EXPECTED, groupby=["region", "product_name"])
-        .transform_filter("datum.clients >= 5 && datum.owed > 0")
+        .transform_filter(f"datum.clients >= {MIN_CLIENTS} && datum.owed > 0")
         .transform_calculate(
             ratio="measure == 'count' ? datum.expected / datum.clients : datum.lost / datum.owed",
             owed_text=money_text("owed", currency),
@@ -146,7 +144,7 @@ RISK = (
     Figure(
         "probability",
         "Mean probability of default by region and product",
-        "Per {unit:client|unit of outstanding principal}. Cells with fewer than 5 clients are left out.",
+        f"Per {{unit:client|unit of outstanding principal}}. Cells with fewer than {MIN_CLIENTS} clients are left out.",
         probability,
         {"risk": CELL},
         ("ratio", "Mean probability"),
