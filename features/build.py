@@ -11,7 +11,7 @@ from features.tables import CLIENT_REPAYMENT_SPEC, client_repayment
 from warehouse import clock
 from warehouse.curated.books import OpenBooks, open_books
 from warehouse.curated.staged import Staged
-from warehouse.parts import ROWS_AT_ONCE, parts
+from warehouse.parts import ROWS_AT_ONCE, first_start, parts
 from warehouse.recipe import recipe
 from warehouse.terms import Terms
 
@@ -62,9 +62,7 @@ def stale_days(candidate: "Candidate", business_date: date, changed_on: date | N
         changed_on: of `warehouse.changes.first_changed_on`; the earliest date there is to compute all snapshots.
         terms: the lender's definitions.
     """
-    contracts = candidate.table("staging.contracts")
-    first = contracts.agg(first=contracts.start_date.min()).to_pyarrow()["first"][0].as_py()
-    wanted = set(history_days(min(first or business_date, business_date), business_date))
+    wanted = set(history_days(first_start(candidate.table("staging.contracts"), business_date), business_date))
     held = candidate.partitions(CLIENT_REPAYMENT_SPEC.name)
     if candidate.recipe(CLIENT_REPAYMENT_SPEC.name) != recipe(CLIENT_REPAYMENT_SPEC, terms, __name__):
         return sorted(wanted | held)

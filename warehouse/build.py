@@ -38,6 +38,7 @@ from warehouse.curated.positions import positions_at
 from warehouse.curated.regions import regions_on
 from warehouse.curated.staged import Staged
 from warehouse.months import build_months, days_of_books, month_days, stale_days
+from warehouse.parts import first_start
 from warehouse.table import TableSpec
 from warehouse.terms import Terms
 from warehouse.versions import write_versions
@@ -72,7 +73,7 @@ def build_curated(
     _write(candidate, DIM_PRODUCT, dim_product(staged.products, staged.product_types))
     _write(candidate, DIM_CLIENT, dim_client(staged.clients, staged.regions, terms))
     _write(candidate, DIM_DATE, dim_date(*_calendar(staged, business_date)))
-    days = month_days(_first_start(staged, business_date), business_date)
+    days = month_days(first_start(staged.contracts, business_date), business_date)
     stale = stale_days(candidate, days, changed_on, terms)
     asked = {day for day in also if day <= business_date}
     opened = open_books(candidate, staged, days_of_books(days, stale) | asked, terms)
@@ -113,12 +114,6 @@ def _build_facts(candidate: "Candidate", opened: OpenBooks, business_date: date,
     # Several facts of contracts read installments and repayments; the rows just written are cheaper than working them out again.
     dated = [candidate.table(spec.name).mutate(as_of_on=ibis.literal(business_date)) for spec in (FACT_INSTALLMENT, FACT_REPAYMENT)]
     _write(candidate, FACT_CONTRACT, fact_contract(now._replace(installments=dated[0], repayments=dated[1]), origins))
-
-
-def _first_start(staged: Staged, business_date: date) -> date:
-    """The first start date by the business date, or that date if nothing has started."""
-    started = staged.contracts.filter(_.start_date <= business_date)
-    return started.agg(first=_.start_date.min()).to_pyarrow()["first"][0].as_py() or business_date
 
 
 def _calendar(staged: Staged, business_date: date) -> tuple[date, date]:

@@ -6,6 +6,8 @@ So all dates of a small book are one computation, and a large one is cut into as
 from collections.abc import Iterable, Iterator
 from datetime import date
 
+import ibis.expr.types as ir
+
 from warehouse.curated.staged import Staged
 
 ROWS_AT_ONCE = 16_000_000  # installments x dates cut at a time; only contracts x dates of them are held in the engine
@@ -23,6 +25,17 @@ def shares(staged: Staged, rows_at_once: int = ROWS_OF_A_SHARE) -> int:
         rows_at_once: installments of a share.
     """
     return 1 + staged.installments.count().to_pyarrow().as_py() // rows_at_once
+
+
+def first_start(contracts: ir.Table, business_date: date) -> date:
+    """The first start date by the business date, or that date if nothing has started: what as-of dates and months begin with.
+
+    Args:
+        contracts: any table with start_date.
+        business_date: the last date there is.
+    """
+    started = contracts.filter(contracts.start_date <= business_date)
+    return started.agg(first=started.start_date.min()).to_pyarrow()["first"][0].as_py() or business_date
 
 
 def parts(days: Iterable[date], staged: Staged, rows_at_once: int = ROWS_AT_ONCE) -> Iterator[list[date]]:

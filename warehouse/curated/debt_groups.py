@@ -8,14 +8,13 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from warehouse.curated.values import lookup
+from warehouse.curated.values import by_lower_edge, lookup
 from warehouse.terms import VN_DEBT_GROUPS
 
 
 def vn_debt_group(dpd: ir.IntegerValue) -> ir.IntegerValue:
     """The group of days past due, 1 (current) to 5 (loss); a group begins at its lower edge."""
-    worst_first = sorted(VN_DEBT_GROUPS, key=lambda group: -group[1])
-    return ibis.cases(*((dpd >= lower, group) for group, lower in worst_first[:-1]), else_=worst_first[-1][0]).cast("int32")
+    return by_lower_edge(dpd, VN_DEBT_GROUPS).cast("int32")
 
 
 def with_debt_groups(contracts: ir.Table, debts: ir.Table) -> ir.Table:

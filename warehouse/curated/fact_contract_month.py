@@ -15,7 +15,7 @@ from warehouse.clock import month_end, months_between
 from warehouse.curated.debt_groups import with_debt_groups
 from warehouse.curated.positions import Positions, peak_dpd
 from warehouse.curated.statuses import AT
-from warehouse.curated.values import filled, lookup
+from warehouse.curated.values import by_lower_edge, filled, lookup
 from warehouse.table import MONEY, TableSpec, columns
 from warehouse.terms import DPD_BUCKETS, ENDING_STATUSES, STATUSES, UNKNOWN
 
@@ -145,8 +145,7 @@ def with_current_region(rows: ir.Table, current_map: ir.Table) -> ir.Table:
 
 def dpd_bucket(dpd: ir.IntegerValue) -> ir.StringValue:
     """The bucket of days past due; a bucket begins at its lower edge."""
-    worst_first = sorted(DPD_BUCKETS, key=lambda bucket: -bucket[1])
-    return ibis.cases(*((dpd >= lower, name) for name, lower in worst_first[:-1]), else_=worst_first[-1][0])
+    return by_lower_edge(dpd, DPD_BUCKETS)
 
 
 def _running(contracts: ir.Table, months: ir.Table, ended: ir.Table) -> ir.Table:

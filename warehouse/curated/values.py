@@ -33,6 +33,17 @@ def when(condition: ir.BooleanValue, value: ir.Value) -> ir.Value:
     return ibis.ifelse(condition, value, ibis.null())
 
 
+def by_lower_edge(value: ir.IntegerValue, classes: Sequence[tuple[str | int, int]]) -> ir.Value:
+    """The class of a value; a class begins at its lower edge, the lowest one takes what is below it too.
+
+    Args:
+        value: what is classed.
+        classes: name and lower edge of each.
+    """
+    highest_first = sorted(classes, key=lambda one: -one[1])
+    return ibis.cases(*((value >= lower, name) for name, lower in highest_first[:-1]), else_=highest_first[-1][0])
+
+
 def lookup(left: ir.Table, right: ir.Table, key: Iterable[str]) -> ir.Table:
     """Left join on equal columns, without the right table's copy of them.
 

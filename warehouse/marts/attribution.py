@@ -98,14 +98,8 @@ def region_as_of(rows: ir.Table, dim_client: ir.Table) -> ir.Table:
         rows: has client_id and as_of_on, and no region_id.
         dim_client: curated.dim_client.
     """
-    first = dim_client.valid_from == dim_client.valid_from.min().over(group_by="client_id")
-    lives = dim_client.select(
-        home_of="client_id",
-        region_id="region_id",
-        lives_from=ibis.ifelse(first, clock.BEGINNING, dim_client.valid_from),
-        lives_to=_.valid_to.fill_null(clock.END),
-    )
-    lived_then = [rows.client_id == lives.home_of, lives.lives_from <= rows.as_of_on, rows.as_of_on < lives.lives_to]
+    lives = _spans(dim_client, "client_id").select("from_on", "to_on", home_of="client_id", region_id="region_id")
+    lived_then = [rows.client_id == lives.home_of, lives.from_on <= rows.as_of_on, rows.as_of_on < lives.to_on]
     placed = rows.left_join(lives, lived_then)
     return placed.select(*rows.columns, region_id=_.region_id.fill_null(UNKNOWN))
 
@@ -142,15 +136,16 @@ def with_region_name(rows: ir.Table, months: ir.Table, dim_region: ir.Table) -> 
 
 def _region_names(dim_region: ir.Table, months: ir.Table) -> ir.Table:
     """Grain: one row per (region_id, month_on), the name valid at the month's as-of date, the first one for dates before it."""
-    first = dim_region.valid_from == dim_region.valid_from.min().over(group_by="region_id")
-    names = dim_region.select(
-        "region_id",
-        "region_name",
-        named_from=ibis.ifelse(first, clock.BEGINNING, dim_region.valid_from),
-        named_to=_.valid_to.fill_null(clock.END),
-    )
-    valid = names.cross_join(months.select("month_on", "as_of_on")).filter(_.named_from <= _.as_of_on, _.as_of_on < _.named_to)
+    names = _spans(dim_region, "region_id").select("region_id", "region_name", "from_on", "to_on")
+    valid = names.cross_join(months.select("month_on", "as_of_on")).filter(_.from_on <= _.as_of_on, _.as_of_on < _.to_on)
     return valid.select("region_id", "month_on", "region_name")
+
+
+def _spans(dimension: ir.Table, key: str) -> ir.Table:
+    """Rows of a dimension with the days from_on to to_on (exclusive) for which they stand; the first one stands for all days before too."""
+    is_first = dimension.valid_from == dimension.valid_from.min().over(group_by=key)
+    from_on = ibis.ifelse(is_first, clock.BEGINNING, dimension.valid_from)
+    return dimension.mutate(from_on=from_on, to_on=dimension.valid_to.fill_null(clock.END))
 
 
 def mart_months(first: date, business_date: date) -> ir.Table:

@@ -7,7 +7,6 @@ change. New contracts are counted by what the release knows, so a contract deliv
 import ibis.expr.types as ir
 from ibis import _
 
-from warehouse import clock
 from warehouse.curated.values import lookup
 from warehouse.marts.attribution import (
     AS_OF_MONTH,
@@ -19,7 +18,7 @@ from warehouse.marts.attribution import (
     described,
     region_as_of,
 )
-from warehouse.marts.measures import in_month, status_rank, summed
+from warehouse.marts.measures import event_order, in_month, summed
 from warehouse.table import MONEY, TableSpec, columns
 from warehouse.terms import STATUSES
 
@@ -128,5 +127,4 @@ def _status_as_of(rows: ir.Table, fact_contract_status: ir.Table) -> ir.Table:
     """Grain: one row per contract_number that had an event by its as_of_on: the status of the last one."""
     events = rows.select("contract_number", "as_of_on").inner_join(fact_contract_status, "contract_number")
     past = events.filter(_.status_date <= _.as_of_on)
-    order = clock.days_between(past.status_date, clock.BEGINNING) * len(STATUSES) + status_rank(past.status)
-    return past.group_by("contract_number").agg(status=past.status.argmax(order))
+    return past.group_by("contract_number").agg(status=past.status.argmax(event_order(past.status_date, past.status)))

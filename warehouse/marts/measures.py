@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import ibis
 import ibis.expr.types as ir
 
+from warehouse.clock import BEGINNING, days_between
 from warehouse.terms import STATUSES
 
 COUNT = {"bounds": (0, None)}
@@ -45,6 +46,11 @@ def summed(parts: Sequence[ir.Table], key: Sequence[str]) -> ir.Table:
 def status_rank(status: ir.StringValue) -> ir.IntegerValue:
     """The order in which events of one day apply."""
     return status.cases(*((name, rank) for rank, name in enumerate(STATUSES)), else_=-1)
+
+
+def event_order(status_date: ir.DateValue, status: ir.StringValue) -> ir.IntegerValue:
+    """The order in which status events apply: by date, on one date by status_rank."""
+    return days_between(status_date, ibis.literal(BEGINNING)) * len(STATUSES) + status_rank(status)
 
 
 def ratio(part: ir.NumericValue, whole: ir.NumericValue) -> ir.FloatingValue:

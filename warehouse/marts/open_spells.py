@@ -7,11 +7,9 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from warehouse import clock
 from warehouse.curated.values import ZERO, filled, lookup, when
-from warehouse.marts.measures import status_rank
+from warehouse.marts.measures import event_order
 from warehouse.table import MONEY
-from warehouse.terms import STATUSES
 
 SPELL = ("contract_number", "opened_on")
 
@@ -89,7 +87,7 @@ def open_spells(fact_contract: ir.Table, fact_contract_status: ir.Table, paid: i
 
 def _turns(fact_contract_status: ir.Table) -> ir.Table:
     """Days on which contracts became Active and on which that ended: contract_number, turned_on, closed_on."""
-    place = clock.days_between(_.status_date, ibis.literal(clock.BEGINNING)) * len(STATUSES) + status_rank(_.status)
+    place = event_order(_.status_date, _.status)
     events = fact_contract_status.select("contract_number", "status_date", is_open=_.status == "Active", place=place)
     in_order = ibis.window(group_by="contract_number", order_by="place")
     turns = events.mutate(was_open=_.is_open.lag().over(in_order).fill_null(False)).filter(_.is_open != _.was_open)

@@ -17,6 +17,7 @@ from warehouse.marts.reconciliation import reconcile
 from warehouse.marts.restatement import RESTATEMENT, restatement
 from warehouse.marts.roll_rate_by_region import ROLL_RATE_BY_REGION, roll_rate_by_region
 from warehouse.marts.vintage_by_region import VINTAGE_BY_REGION, vintage_by_region
+from warehouse.parts import first_start
 from warehouse.table import TableSpec
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def write_marts(candidate: "Candidate", business_date: date) -> dict[str, int]:
         Rows written per table.
     """
     tables = {name: candidate.table(f"curated.{name}") for name in dict.fromkeys((*FACTS, *LEDGER, *DIMENSIONS))}
-    months = mart_months(_first_start(tables["fact_contract"], business_date), business_date)
+    months = mart_months(first_start(tables["fact_contract"], business_date), business_date)
     written = {spec: candidate.write(spec, rows) for spec, rows in marts(months, tables)}
     judged = reconcile(tables, {spec.name: candidate.table(spec.name) for spec in written}, months)
     for spec in written:
@@ -74,10 +75,3 @@ def marts(months: ir.Table, tables: dict[str, ir.Table]) -> Iterator[tuple[Table
     yield CLIENT_REPAYMENT_HISTORY, client_repayment_history(months, **history)
     yield OUTSTANDING_MOVEMENT_BY_MONTH, outstanding_movement_by_month(months, **of(*LEDGER))
     yield RESTATEMENT, restatement(months, **of("fact_contract_month", VERSIONS), **names)
-
-
-def _first_start(fact_contract: ir.Table, business_date: date) -> date:
-    """The first start date by the business date, or that date when nothing has started."""
-    start = fact_contract.start_date
-    first = fact_contract.agg(first=start.min(where=start <= business_date)).to_pyarrow()["first"][0].as_py()
-    return first or business_date
