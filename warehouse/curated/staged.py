@@ -45,3 +45,26 @@ class Staged(NamedTuple):
                     raise
                 found[source.name] = literal_rows([], source.staging_spec().ibis_schema())
         return cls(**found)
+
+    def of_clients(self, clients: ir.Table) -> "Staged":
+        """What concerns some clients: they, and every contract that was ever said to be theirs with all that hangs on it.
+
+        A contract that a correction gave to another client brings its rows of that client along, but not the other contracts of it; so
+        what is computed from this is right for the asked clients only.
+
+        Args:
+            clients: client_id, once each.
+
+        Returns:
+            the staging tables; regions and products are whole.
+        """
+        contracts = self.contracts.semi_join(clients, "client_id").select("contract_number").distinct()
+        installments = self.installments.semi_join(contracts, "contract_number")
+        return self._replace(
+            clients=self.clients.semi_join(clients, "client_id"),
+            contracts=self.contracts.semi_join(contracts, "contract_number"),
+            contract_status_history=self.contract_status_history.semi_join(contracts, "contract_number"),
+            installments=installments,
+            repayments=self.repayments.semi_join(contracts, "contract_number"),
+            penalties=self.penalties.semi_join(installments, "installment_id"),
+        )
