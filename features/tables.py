@@ -62,7 +62,9 @@ CLIENT_REPAYMENT_SPEC = TableSpec(
 )
 
 
-def client_repayment(staged: Staged, days: Sequence[date], terms: Terms, held: Books | None = None) -> ir.Table:
+def client_repayment(
+    staged: Staged, days: Sequence[date], terms: Terms, held: Books | None = None, clients: ir.Table | None = None
+) -> ir.Table:
     """features.client_repayment for the asked as-of dates.
 
     Grain: one row per (client_id, event_timestamp); a client has a row from the day of its first disbursed contract.
@@ -71,14 +73,20 @@ def client_repayment(staged: Staged, days: Sequence[date], terms: Terms, held: B
         staged: the staging tables.
         days: as-of dates, at least one.
         terms: the lender's definitions.
-        held: books of at least these days; None to make them.
+        held: books of at least these days and clients; None to make them.
+        clients: client_id, once each, of the only clients to compute; None for all.
 
     Returns:
         The columns of CLIENT_REPAYMENT_SPEC.
     """
-    as_ofs = clock.as_of_dates(days, terms.time_zone)
-    as_of = positions_at(staged, held or books(staged, as_ofs, terms), as_ofs, terms)
+    as_ofs, asked = clock.as_of_dates(days, terms.time_zone), None
+    if clients is not None:
+        staged = staged.of_clients(clients)
+        asked = as_ofs.select("as_of_on").cross_join(staged.contracts.select("contract_number").distinct())
+    as_of = positions_at(staged, held or books(staged, as_ofs, terms), as_ofs, terms, asked=asked)
     values = feature_values(as_of, CLIENT_REPAYMENT)
+    if clients is not None:  # a contract that a correction moved brings rows of another client along
+        values = values.semi_join(clients, "client_id")
     end = clock.end_of_day_at(values.as_of_on, terms.time_zone)
     stamped = values.mutate(event_timestamp=end, created_timestamp=end, computed_at=ibis.now().cast(TIMESTAMP))
     return stamped.select(*CLIENT_REPAYMENT_SPEC.column_names)
