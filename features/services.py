@@ -36,3 +36,5 @@ default_risk_v1 = FeatureService(
     owner="credit-risk",
     tags={"model": "default_risk"},
 )
+
+SERVICES = (default_risk_v1,)

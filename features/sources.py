@@ -24,6 +24,8 @@ client_repayment_source = ParquetSource(
     tags={"layer": CLIENT_REPAYMENT_SPEC.layer},
 )
 
+SOURCES = (client_repayment_source,)
+
 
 class ReleasedTables:
     """Turns a source into the table of one release of the lake."""

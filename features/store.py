@@ -1,4 +1,4 @@
-"""The FeatureStore, built from Settings: our offline store on a pinned release, our online store, a registry in SQLite.
+"""The FeatureStore, built from Settings: our offline store on a pinned release, our online store, a registry in SQLite or Postgres.
 
 Definitions are registered only when they differ from the registered ones, since registering takes seconds and every process asks.
 """
@@ -8,24 +8,34 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import yaml
 from feast import FeatureStore, Project, RepoConfig
 from feast.errors import ProjectNotFoundException, ProjectObjectNotFoundException
 from google.protobuf.json_format import MessageToDict
+from sqlalchemy import create_engine, func, make_url, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from features.entities import PROJECT, client, lending
-from features.offline_store import IbisOfflineStoreConfig
-from features.online_store import PackedSqliteOnlineStoreConfig
-from features.services import default_risk_v1
-from features.sources import ReleasedTables, client_repayment_source
-from features.views import client_repayment
+from features.services import SERVICES
+from features.sources import SOURCES, ReleasedTables
+from features.views import VIEWS
 from warehouse.lake import Lake
 from warehouse.settings import Settings
 
-DEFINITIONS = (client, client_repayment_source, client_repayment, default_risk_v1)
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+DEFINITIONS = (client, *SOURCES, *VIEWS, *SERVICES)
 REGISTRY_CACHE_SECONDS = 3600  # definitions change with a deployment; a read of the registry costs more than a lookup
 _TAG = "definitions_sha256"
+_LOCK = 0x1E4D146  # any number that other users of the database do not lock
+_RESOLVER = "features.sources.released_table"
+
+
+class RegistryUnusable(RuntimeError):
+    """The database of the Feast registry cannot be read."""
 
 
 def feature_store(settings: Settings, release_id: int | None = None, lake: Lake | None = None) -> FeatureStore:
@@ -35,31 +45,52 @@ def feature_store(settings: Settings, release_id: int | None = None, lake: Lake 
         settings: of this process.
         release_id: the release that history is read from; None for the current one when it is first read.
         lake: an open lake to read through; None opens one when it is needed.
+
+    Raises:
+        RegistryUnusable: the registry is no database, or cannot be reached; the message has no password.
     """
     settings.home.mkdir(parents=True, exist_ok=True)
     store = FeatureStore(config=repo_config(settings, ReleasedTables(settings, release_id, lake)))
-    marked = _marked(fingerprint())
-    if not _is_registered(store, marked):
+    marked = registered_project()
+    try:
         with _one_at_a_time(settings):
             if not _is_registered(store, marked):
                 store.apply([marked, *DEFINITIONS])
+    except SQLAlchemyError as error:
+        raise RegistryUnusable(_unusable(settings, error)) from None  # the cause would show statements and values
     return store
 
 
 def repo_config(settings: Settings, tables: ReleasedTables) -> RepoConfig:
     """Feast's configuration; the same as features/repo/feature_store.yaml says to the `feast` command."""
-    return RepoConfig(
-        project=PROJECT,
-        provider="local",
-        registry={
-            "registry_type": "sql",
-            "path": f"sqlite:///{settings.feast_registry}",
-            "cache_ttl_seconds": REGISTRY_CACHE_SECONDS,
-        },
-        offline_store=IbisOfflineStoreConfig(tables=tables),
-        online_store=PackedSqliteOnlineStoreConfig(path=str(settings.online_store)),
-        entity_key_serialization_version=3,
-    )
+    return RepoConfig(**_plain_config(settings, str(registry_address(settings).render_as_string(hide_password=False)), tables))
+
+
+def feast_yaml(settings: Settings, registry: str = "${LENDING_FEAST_REGISTRY}") -> str:
+    """The configuration for the `feast` command, as the text of a feature_store.yaml.
+
+    Args:
+        settings: of the environment.
+        registry: what stands for the address of the registry; a variable, since the address may hold a password and the text is a file.
+    """
+    return yaml.safe_dump(_plain_config(settings, registry, _RESOLVER), sort_keys=False)
+
+
+def registry_address(settings: Settings) -> "URL":
+    """Where the registry is; its text has no password unless that is asked for."""
+    return make_url(settings.feast_registry_uri or f"sqlite:///{settings.feast_registry}")
+
+
+def _plain_config(settings: Settings, registry: str, tables: Any) -> dict[str, Any]:
+    """What both forms of the configuration say."""
+    return {
+        "project": PROJECT,
+        "provider": "local",
+        "registry": {"registry_type": "sql", "path": registry, "cache_ttl_seconds": REGISTRY_CACHE_SECONDS},
+        "offline_store": {"type": "features.offline_store.IbisOfflineStore", "tables": tables},
+        "online_store": {"type": "features.online_store.PackedSqliteOnlineStore", "path": str(settings.online_store)},
+        "entity_key_serialization_version": 3,
+    }
 
 
 def fingerprint() -> str:
@@ -78,17 +109,12 @@ def _without_times(value: Any) -> Any:
 
 
 def registered_project() -> Project:
-    """The project with the fingerprint of the definitions, for the `feast` command, so that both register the same."""
-    return _marked(fingerprint())
-
-
-def _marked(mark: str) -> Project:
-    """The project as it is registered."""
-    return Project(name=lending.name, description=lending.description, owner=lending.owner, tags={_TAG: mark})
+    """The project with the fingerprint of the definitions, also for the `feast` command, so that both register the same."""
+    return Project(name=lending.name, description=lending.description, owner=lending.owner, tags={_TAG: fingerprint()})
 
 
 def _is_registered(store: FeatureStore, project: Project) -> bool:
-    """Whether the registry holds exactly these definitions."""
+    """Whether the registry holds exactly these definitions; the first look makes its tables."""
     try:
         return store.registry.get_project(PROJECT, allow_cache=False).tags.get(_TAG) == project.tags[_TAG]
     except (ProjectNotFoundException, ProjectObjectNotFoundException):
@@ -97,7 +123,28 @@ def _is_registered(store: FeatureStore, project: Project) -> bool:
 
 @contextmanager
 def _one_at_a_time(settings: Settings) -> Iterator[None]:
-    """Let one process register while others wait; the lock ends with its process."""
+    """Let one process look and register while others wait; the lock ends with its process.
+
+    Processes of one home meet at a file, those of several homes with one Postgres registry at a lock of that database.
+    """
+    address = registry_address(settings)
     with (settings.home / "feast_registry.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        if address.get_backend_name() != "postgresql":
+            yield
+            return
+        engine = create_engine(address)
+        try:
+            with engine.connect() as connection:
+                connection.execute(select(func.pg_advisory_lock(_LOCK)))
+                yield
+        finally:
+            engine.dispose()
+
+
+def _unusable(settings: Settings, error: SQLAlchemyError) -> str:
+    """What to do about a registry that cannot be read, without the password of its address."""
+    cause = " ".join(str(getattr(error, "orig", None) or type(error).__name__).split())
+    place = registry_address(settings).render_as_string(hide_password=True)
+    remedy = "start the database, or correct LENDING_FEAST_REGISTRY" if settings.feast_registry_uri else "remove the file"
+    return f"the Feast registry {place} cannot be used ({cause}): {remedy}; definitions are registered again by the next command"

@@ -23,3 +23,5 @@ client_repayment = FeatureView(
     owner="credit-risk",
     tags={"table": CLIENT_REPAYMENT_SPEC.name, "grain": ", ".join(CLIENT_REPAYMENT_SPEC.grain)},
 )
+
+VIEWS = (client_repayment,)  # all that are registered, published and compared

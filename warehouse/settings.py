@@ -47,6 +47,8 @@ class Settings:
         env: local, dev or prod.
         engine: compute engine of the Ibis expressions.
         catalog_uri: database of the Iceberg catalog and of the releases, as an SQLAlchemy address.
+        feast_registry_uri: database of the Feast registry, as an SQLAlchemy address; the file of the home if it is empty. It may hold a
+            password, so it is in no text of these settings.
         terms: what the lender sets about its definitions.
         memory_limit: what the engine may hold in memory before it spills to disk, such as `4GB`.
         threads: threads of the engine.
@@ -69,6 +71,7 @@ class Settings:
     env: str = "local"
     engine: str = "duckdb"
     catalog_uri: str = ""
+    feast_registry_uri: str = field(default="", repr=False)
     terms: Terms = field(default_factory=Terms)
     memory_limit: str = "4GB"
     threads: int = 2
@@ -108,6 +111,7 @@ class Settings:
             env=read.choice("LENDING_ENV", "local", ENVIRONMENTS),
             engine=read.choice("LENDING_ENGINE", "duckdb", ENGINES),
             catalog_uri=read.text("LENDING_CATALOG_URI", f"sqlite:///{home}/catalog.db"),
+            feast_registry_uri=read.text("LENDING_FEAST_REGISTRY", ""),
             terms=Terms(
                 time_zone=read.zone("LENDING_TIME_ZONE", Terms.time_zone),
                 currency=read.text("LENDING_CURRENCY", Terms.currency),
@@ -139,6 +143,7 @@ class Settings:
             "LENDING_ENV": self.env,
             "LENDING_ENGINE": self.engine,
             "LENDING_CATALOG_URI": self.catalog_uri,
+            "LENDING_FEAST_REGISTRY": self.feast_registry_uri,
             "LENDING_TIME_ZONE": self.terms.time_zone,
             "LENDING_CURRENCY": self.terms.currency,
             "LENDING_SETTLEMENT_TOLERANCE_AMOUNT": self.terms.settlement_tolerance_amount,
@@ -189,7 +194,7 @@ class Settings:
 
     @property
     def feast_registry(self) -> Path:
-        """File of the Feast registry."""
+        """File of the Feast registry, unless feast_registry_uri names a database."""
         return self.home / "feast_registry.db"
 
     @property

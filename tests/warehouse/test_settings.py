@@ -16,6 +16,7 @@ def test_variables_give_the_same_settings_again(tmp_path):
         Settings.from_env({"LENDING_HOME": str(tmp_path)}),
         env="dev",
         catalog_uri="sqlite:////somewhere.db",
+        feast_registry_uri="postgresql+psycopg://feast:secret@db.example/feast",
         terms=Terms("Europe/Prague", "CZK", Decimal("10000"), Decimal("0.005"), 3),
         memory_limit="1GB",
         threads=1,
