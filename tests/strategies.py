@@ -148,10 +148,11 @@ def reference_rows(when: Calendar) -> dict[str, list[Row]]:
         "product_types": [
             {"product_type_id": "T1", "product_type_name": "Cash loan", "business_date": when.opening},
             {"product_type_id": "T2", "product_type_name": "Two-Wheeler loan", "business_date": when.opening},
+            {"product_type_id": "T3", "product_type_name": "CONSUMER durable-loan", "business_date": when.opening},
         ],
         "products": [
             {"product_code": code, "product_name": f"Product {code}", "product_type_id": kind, "business_date": when.opening}
-            for code, kind in (("A1", "T1"), ("B2", "T2"), ("C3", "T9"))
+            for code, kind in (("A1", "T1"), ("B2", "T2"), ("C3", "T9"), ("D4", "T3"))
         ],
     }
 
@@ -273,6 +274,9 @@ class ClientBook:
             "business_date": brought,
         }
         contract["principal_amount"] = max(contract["principal_amount"], Decimal(0))
+        own = random.Random(f"{number} {start} {principal}")  # leaves the draws of everything else as they were
+        contract["interest_amount"] = own.choice([None, Decimal(0), Decimal("120.50"), (principal * Decimal("0.13")).quantize(CENT)])
+        contract["product_code"] = "D4" if own.random() < 0.2 else contract["product_code"]
         paid_off_on = self.pay(number, start, schedule, brought, settled)
         self.add_statuses(contract, start, paid_off_on)
         self.change_schedule(schedule, paid_off_on)

@@ -38,18 +38,40 @@ def read(name: str) -> Golden:
             held = rows.setdefault(table, [])
             if row not in held:
                 held.append(row)
-    reference = {"business_date": opening, "updated_at": None, "is_deleted": False, "is_opening": True}
-    reference["known_at"] = end_of_day(BEGINNING, ZONE)
-    rows["product_types"] = [{"product_type_id": "T1", "product_type_name": "Cash loan"} | reference]
-    rows["products"] = [{"product_code": "A1", "product_name": "Cash", "product_type_id": "T1"} | reference]
-    region = {"region_id": "R1", "region_name": "North", "parent_region_id": None, "region_level": None, "successor_region_id": None}
-    rows["regions"] = [region | reference]
+    rows |= reference(told, opening)
+    if "client" in told:
+        rows["clients"] = [version for client in told["client"] for version in client_versions(client, opening)]
     expect = {
         kind: [{name: None if value == "null" else value for name, value in wanted.items()} for wanted in answers]
         for kind, answers in told["expect"].items()
     }
     terms = {name: value if name.endswith("_days") else Decimal(value) for name, value in told.get("terms", {}).items()}
     return Golden(Ledger(rows), expect, Terms(**terms), told.get("business_date", opening))
+
+
+def reference(told: dict[str, Any], opening: date) -> dict[str, list[Row]]:
+    """Regions and products of the opening delivery: R1 and A1 (Cash loan), and what the file adds."""
+    staged = {"business_date": opening, "updated_at": None, "is_deleted": False, "is_opening": True}
+    staged["known_at"] = end_of_day(BEGINNING, ZONE)
+    products = [["A1", "T1", "Cash loan"], *told.get("products", ())]
+    regions = [["R1"], *told.get("regions", ())]
+    return {
+        "product_types": [{"product_type_id": type_id, "product_type_name": name} | staged for _, type_id, name in products],
+        "products": [{"product_code": code, "product_name": name, "product_type_id": type_id} | staged for code, type_id, name in products],
+        "regions": [
+            {"region_id": region_id, "region_name": f"Region {region_id}", "parent_region_id": None, "region_level": None}
+            | {"successor_region_id": successor[0] if successor else None}
+            | staged
+            for region_id, *successor in regions
+        ],
+    }
+
+
+def client_versions(client: dict[str, Any], opening: date) -> Iterator[Row]:
+    """The regions that were told of a client, each with the business date that told it."""
+    for region_id, delivered in client["regions"]:
+        row = {"client_id": client["id"], "region_id": region_id, "business_date": delivered, "updated_at": None, "is_deleted": False}
+        yield row | {"is_opening": delivered == opening, "known_at": known_at(row, BEGINNING, opening, ZONE)}
 
 
 def facts(contract: dict[str, Any]) -> Iterator[tuple[str, date, Row, date | None]]:
@@ -61,11 +83,13 @@ def facts(contract: dict[str, Any]) -> Iterator[tuple[str, date, Row, date | Non
     row = {
         "contract_number": number,
         "client_id": client_id,
-        "product_code": "A1",
+        "product_code": contract.get("product", "A1"),
         "tenor": contract.get("tenor", len(due)),
         "start_date": start,
     }
     row |= {"principal_amount": Decimal(sum(item[1] for item in due)), "status": None, "last_status_change_date": None}
+    if "interest" in contract:
+        row["interest_amount"] = Decimal(contract["interest"])
     if "events" not in contract:
         row |= {"status": "Active", "last_status_change_date": start}
     yield "contracts", start, row, None
@@ -88,4 +112,4 @@ def facts(contract: dict[str, Any]) -> Iterator[tuple[str, date, Row, date | Non
     for penalty in contract.get("penalties", ()):
         row = {"penalty_id": penalty["id"], "installment_id": penalty["installment"]}
         row |= {"penalty_date": penalty["on"], "penalty_amount": Decimal(penalty["amount"])}
-        yield "penalties", penalty["on"], row, None
+        yield "penalties", penalty["on"], row, penalty.get("delivered")
