@@ -24,6 +24,16 @@ def overdue_amount(contracts: ir.Table) -> ir.FloatingScalar:
     return contracts.overdue_amount.sum(where=contracts.is_open).cast("float64")
 
 
+MAX_DPD_3M = Feature(
+    name="max_dpd_3m", expr=max_dpd, ledger="peaks", window=Months(3),
+    dtype="int64", unit="days", bounds=(0, None), monotone=+1, null_means=None,
+    code="PAST_ARREARS", reason="You were many days past due at some point of the last 3 months.",
+)  # fmt: skip
+MAX_DPD_6M = Feature(
+    name="max_dpd_6m", expr=max_dpd, ledger="peaks", window=Months(6),
+    dtype="int64", unit="days", bounds=(0, None), monotone=+1, null_means=None,
+    code="PAST_ARREARS", reason="You were many days past due at some point of the last 6 months.",
+)  # fmt: skip
 MAX_DPD_12M = Feature(
     name="max_dpd_12m", expr=max_dpd, ledger="peaks", window=Months(12),
     dtype="int64", unit="days", bounds=(0, None), monotone=+1, null_means=None,

@@ -2,7 +2,7 @@
 
 This is the only feature module that compares times with the as-of date; feature functions never see it and so cannot look ahead. A
 window (start, T] leaves its start out, so that the windows of successive month ends tile. A table is read once, whatever the number of
-windows: a window is a condition inside each aggregate.
+ledgers and windows cut from it: both are a condition inside each aggregate.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,18 +13,29 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 from ibis import _
 
-from features.declare import LIFETIME, Feature, Months
+from features.declare import Feature, Months
+from features.weights import decayed
 from warehouse import clock
 from warehouse.curated.positions import Positions, peak_by_run
+from warehouse.curated.values import when
 
 KEY = ("as_of_on", "client_id")
+CONTRACT = ("as_of_on", "contract_number")
+RECENT = Months(12)  # how far back the installments are numbered from the newest
 
 
 class Ledger(NamedTuple):
-    """Rows of one subject, and the column with the day by which a window takes or leaves them."""
+    """Rows of one subject, and what decides whether a feature receives them.
+
+    Attributes:
+        rows: the table; ledgers of one table are read together.
+        event_on: the column with the day by which a window takes or leaves rows; None where no feature has a window.
+        holds: the column with the condition under which a row belongs to the ledger; None if all do.
+    """
 
     rows: Callable[[Positions], ir.Table]
-    event_on: str
+    event_on: str | None
+    holds: str | None = None
 
 
 def spine(positions: Positions) -> ir.Table:
@@ -35,37 +46,45 @@ def spine(positions: Positions) -> ir.Table:
     return positions.contracts.filter(_.is_disbursed).select(*KEY).distinct()
 
 
-def past(positions: Positions, ledger: str, windows: Iterable[Months]) -> ir.Table:
-    """The rows of a ledger whose event has happened by their as-of date.
-
-    Args:
-        positions: the state as of each asked date, which holds nothing that was not known by then.
-        ledger: a key of LEDGERS.
-        windows: those that will be asked for.
-
-    Returns:
-        the ledger's rows, as_of_on and client_id among the columns, and the exclusive start of each window.
+def ledger_of(feature: Feature) -> Ledger:
+    """The ledger that a feature is declared on.
 
     Raises:
         ValueError: the ledger does not exist.
     """
-    if ledger not in LEDGERS:
-        raise ValueError(f"ledger {ledger!r} does not exist; a feature declares one of {', '.join(LEDGERS)}")
-    rows = LEDGERS[ledger].rows(positions)
+    if feature.ledger not in LEDGERS:
+        raise ValueError(f"{feature.name}: ledger {feature.ledger!r} does not exist; a feature declares one of {', '.join(LEDGERS)}")
+    return LEDGERS[feature.ledger]
+
+
+def past(positions: Positions, features: Iterable[Feature]) -> ir.Table:
+    """The rows that some features reduce, each with the conditions under which a feature receives it.
+
+    Args:
+        positions: the state as of each asked date, which holds nothing that was not known by then.
+        features: declared on ledgers of one table.
+
+    Returns:
+        the table's rows, as_of_on and client_id among the columns, and a boolean column per ledger and window.
+
+    Raises:
+        ValueError: a ledger does not exist.
+    """
+    features = list(features)
     # A start is calendar arithmetic: once a date, not once a row.
-    dates = positions.contracts.select("as_of_on").distinct()
-    starts = dates.mutate(**{_start_of(window): _start(dates.as_of_on, window) for window in windows})
-    return rows.filter(rows[LEDGERS[ledger].event_on] <= rows.as_of_on).join(starts, "as_of_on")
+    windows = {feature.window for feature in features if feature.window and feature.window.count}
+    rows = ledger_of(features[0]).rows(positions).join(_dates(positions, windows), "as_of_on")
+    return rows.mutate(**{_inside(feature): _is_inside(rows, feature) for feature in features})
 
 
 def value(rows: ir.Table, feature: Feature) -> ir.Scalar:
-    """A feature over the rows whose event lies in its window, as an aggregate of all rows.
+    """A feature over the rows of its ledger whose event lies in its window, as an aggregate of all rows.
 
     Args:
-        rows: of `past`, of the feature's ledger.
-        feature: its expression becomes conditional on the window.
+        rows: of `past`, of features with this one among them.
+        feature: its expression becomes conditional on the ledger and the window.
     """
-    inside = rows[LEDGERS[feature.ledger].event_on] > rows[_start_of(feature.window or LIFETIME)]
+    inside = rows[_inside(feature)]
 
     def conditional(node: ops.Node, arguments: dict[str, Any] | None) -> ops.Node:
         if not isinstance(node, ops.Reduction):
@@ -76,19 +95,78 @@ def value(rows: ir.Table, feature: Feature) -> ir.Scalar:
     return feature.expr(rows).op().replace(conditional, filter=ops.Value).to_expr()
 
 
-def _due(positions: Positions) -> ir.Table:
-    """Due installments."""
-    return positions.installments.filter(_.is_due)
+def _dates(positions: Positions, windows: Iterable[Months]) -> ir.Table:
+    """The as-of dates, the exclusive start of each window, and the last day of the month ahead (which keeps month ends too)."""
+    dates = positions.contracts.select("as_of_on").distinct()
+    starts = {_start(window): clock.window_start_on(dates.as_of_on, window.count) for window in windows if window.count}
+    return dates.mutate(**starts, next_on=clock.window_start_on(dates.as_of_on, -1))
+
+
+def _inside(feature: Feature) -> str:
+    """Name of the column with the condition under which a feature receives a row."""
+    return f"in_{feature.ledger}{feature.window.suffix if feature.window else ''}"
+
+
+def _is_inside(rows: ir.Table, feature: Feature) -> ir.BooleanValue:
+    """Whether a row belongs to the feature's ledger and its event lies in the feature's window."""
+    ledger = ledger_of(feature)
+    conditions = [] if ledger.holds is None else [rows[ledger.holds]]
+    if ledger.event_on is not None:
+        conditions.append(rows[ledger.event_on] <= rows.as_of_on)
+        if feature.window and feature.window.count:
+            conditions.append(rows[ledger.event_on] > rows[_start(feature.window)])
+    return ibis.and_(*conditions)
+
+
+def _start(window: Months) -> str:
+    """Name of the column with the start of a window."""
+    return f"start{window.suffix}"
+
+
+def _installments(positions: Positions) -> ir.Table:
+    """Installments of disbursed contracts, due or not, with what is known of the contract and of the time since they fell due."""
+    contracts = _contracts(positions).select(*CONTRACT, "is_open", "is_latest")
+    rows = positions.installments.join(contracts, CONTRACT).join(_dates(positions, ()), "as_of_on")
+    late_on = (_.due_date + _.days_late.as_interval("D")).cast("date")
+    return rows.mutate(
+        late_days=ibis.greatest(_.days_late, 0),
+        late_months=when(_.is_late, clock.months_between(_.as_of_on, late_on)),
+        weight=decayed(clock.days_between(_.as_of_on, _.due_date)),
+        is_scheduled=_.is_open & (_.due_date > _.as_of_on) & (_.due_date <= _.next_on),
+        place=_.installment_number.cast("string").lpad(10, "0") + _.installment_id,
+    ).drop("next_on")
+
+
+def _recent(positions: Positions) -> ir.Table:
+    """Due installments of the last twelve months of all contracts; recency counts them from 1, the newest."""
+    order = [ibis.desc(name) for name in ("due_date", "contract_number", "installment_number", "installment_id")]
+    due = positions.installments.filter(_.is_due).join(_dates(positions, [RECENT]), "as_of_on").filter(_.due_date > _[_start(RECENT)])
+    return due.select(
+        *KEY,
+        "due_date",
+        "days_late",
+        "is_late",
+        recency=ibis.row_number().over(ibis.window(group_by=KEY, order_by=order)) + 1,
+    )
 
 
 def _contracts(positions: Positions) -> ir.Table:
-    """Disbursed contracts with their months on book."""
-    return positions.contracts.filter(_.is_disbursed).mutate(mob=clock.months_between(_.as_of_on, _.start_date))
+    """Disbursed contracts with their months on book and whether each is the client's latest."""
+    order = ibis.window(group_by=KEY, order_by=[ibis.desc("start_date"), ibis.desc("contract_number")])
+    return positions.contracts.filter(_.is_disbursed).mutate(
+        mob=clock.months_between(_.as_of_on, _.start_date),
+        is_latest=ibis.row_number().over(order) == 0,
+    )
 
 
 def _early_settlements(positions: Positions) -> ir.Table:
     """Contracts settled early and not refinanced."""
     return positions.contracts.filter(_.is_early_settled, ~_.is_refinanced)
+
+
+def _repayments(positions: Positions) -> ir.Table:
+    """Repayments that count, one row each however many installments they pay."""
+    return positions.repayments.filter(_.allocation_number == 1, _.allocated_amount > 0, ~_.is_reversed, ~_.is_reversal)
 
 
 def _penalties(positions: Positions) -> ir.Table:
@@ -102,19 +180,13 @@ def _peaks(positions: Positions) -> ir.Table:
 
 
 LEDGERS: dict[str, Ledger] = {
-    "due": Ledger(_due, "due_date"),
+    "due": Ledger(_installments, "due_date", "is_due"),
+    "scheduled": Ledger(_installments, None, "is_scheduled"),
+    "latest": Ledger(_installments, None, "is_latest"),
+    "recent": Ledger(_recent, "due_date"),
     "contracts": Ledger(_contracts, "start_date"),
     "early_settlements": Ledger(_early_settlements, "early_settled_on"),
+    "repayments": Ledger(_repayments, "repayment_date"),
     "penalties": Ledger(_penalties, "penalty_on"),
     "peaks": Ledger(_peaks, "last_on"),
 }
-
-
-def _start_of(window: Months) -> str:
-    """Name of the column with the start of a window."""
-    return f"start{window.suffix}"
-
-
-def _start(as_of_on: ir.DateColumn, window: Months) -> ir.DateValue:
-    """The exclusive start of the window."""
-    return ibis.literal(clock.BEGINNING) if window.count is None else clock.window_start_on(as_of_on, window.count)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import feast
     import pandera.ibis
 
+VALUES = "values"  # the ledger of features that are worked out from other features of the same row
 DTYPES = ("int64", "float64")  # what Feast, the packed online rows and the model matrix carry without a conversion
 
 
@@ -42,7 +43,8 @@ class Feature:
     Attributes:
         name: column name; it ends in the window's suffix.
         expr: reduces the rows of one client and as-of date to a value; its docstring is the feature's description.
-        ledger: which rows expr receives, a key of features.asof.LEDGERS, already cut to the as-of date and the window.
+        ledger: which rows expr receives, a key of features.asof.LEDGERS, already cut to the as-of date and the window; VALUES if it
+            receives the table of all features with another ledger and gives a column of it.
         window: the window, or None for a state on the as-of date.
         dtype: int64 or float64; money is float64 here, since Feast would turn decimals into text.
         unit: count, ratio, days, months or money.
@@ -56,7 +58,7 @@ class Feature:
     """
 
     name: str
-    expr: Callable[[ir.Table], ir.Scalar]
+    expr: Callable[[ir.Table], ir.Value]
     ledger: str
     window: Months | None
     dtype: str

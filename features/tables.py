@@ -4,14 +4,14 @@ The tuple of declarations is the order of the columns. A column's place is its f
 behind as_of_on, and never between two others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 
 import ibis
 import ibis.expr.types as ir
 
-from features import arrears, asof, exposure, penalties, repayment, tenure
-from features.declare import LIFETIME, Feature, table_column
+from features import arrears, asof, exposure, first_payments, lateness, penalties, products, recent, repayment, tenure, trend
+from features.declare import VALUES, Feature, table_column
 from warehouse import clock
 from warehouse.curated.books import Books, books
 from warehouse.curated.positions import Positions, positions_at
@@ -41,7 +41,76 @@ BEFORE_AS_OF_ON = (
     exposure.OUTSTANDING_PRINCIPAL_AMOUNT,
     tenure.MONTHS_SINCE_FIRST_CONTRACT,
 )
-AFTER_AS_OF_ON = (penalties.PENALTY_AMOUNT_12M,)
+AFTER_AS_OF_ON = (
+    penalties.PENALTY_AMOUNT_12M,
+    repayment.INSTALLMENTS_DUE_COUNT_6M,
+    repayment.INSTALLMENTS_DUE_COUNT_12M,
+    repayment.LATE_COUNT_3M,
+    repayment.LATE_COUNT_12M,
+    lateness.LATE_OVER_5_DAYS_RATIO_3M,
+    lateness.LATE_OVER_5_DAYS_RATIO_6M,
+    lateness.LATE_OVER_5_DAYS_RATIO_12M,
+    lateness.LATE_OVER_5_DAYS_RATIO_LIFETIME,
+    lateness.LATE_30_DAYS_RATIO_LIFETIME,
+    repayment.SKIPPED_COUNT_6M,
+    lateness.MEAN_LATE_DAYS_3M,
+    lateness.MEAN_LATE_DAYS_6M,
+    lateness.MEAN_LATE_DAYS_12M,
+    lateness.MEAN_LATE_DAYS_LIFETIME,
+    lateness.LATE_DAYS_DEVIATION_LIFETIME,
+    lateness.AMOUNT_WEIGHTED_LATE_DAYS_3M,
+    lateness.AMOUNT_WEIGHTED_LATE_DAYS_6M,
+    lateness.AMOUNT_WEIGHTED_LATE_DAYS_12M,
+    repayment.PAID_RATIO_3M,
+    repayment.PAID_RATIO_6M,
+    repayment.PAID_RATIO_12M,
+    repayment.PAID_3_DAYS_EARLY_RATIO_3M,
+    repayment.PAID_3_DAYS_EARLY_RATIO_6M,
+    repayment.PAID_3_DAYS_EARLY_RATIO_12M,
+    repayment.REPAYMENT_COUNT_3M,
+    repayment.REPAYMENT_COUNT_6M,
+    repayment.REPAYMENT_COUNT_12M,
+    penalties.PENALTY_RATIO_3M,
+    penalties.PENALTY_RATIO_6M,
+    penalties.PENALTY_RATIO_12M,
+    lateness.DECAYED_LATE_DAYS_3M,
+    lateness.DECAYED_LATE_DAYS_6M,
+    lateness.DECAYED_LATE_DAYS_12M,
+    lateness.MONTHS_SINCE_LAST_LATE,
+    arrears.MAX_DPD_3M,
+    arrears.MAX_DPD_6M,
+    trend.LATE_PAY_RATIO_CHANGE_12M,
+    trend.LATE_PAY_RATIO_GROWTH_12M,
+    trend.LATE_DAYS_SLOPE_6_12M,
+    trend.LATE_DAYS_SLOPE_12_12M,
+    trend.ON_TIME_RUN_COUNT_12M,
+    trend.LATE_RUN_COUNT_12M,
+    recent.LAST_LATE_DAYS_12M,
+    recent.LAST_3_MEAN_LATE_DAYS_12M,
+    recent.LAST_5_MAX_LATE_DAYS_12M,
+    recent.LATEST_CONTRACT_LATE_RATIO,
+    exposure.UNPAID_INSTALLMENT_COUNT,
+    exposure.OVERDUE_RATIO,
+    exposure.OUTSTANDING_PRINCIPAL_RATIO,
+    exposure.NEXT_MONTH_DUE_AMOUNT,
+    exposure.LONGEST_OPEN_CONTRACT_MONTHS,
+    exposure.PAR30_AMOUNT,
+    products.CONTRACT_COUNT_LIFETIME,
+    products.CASH_LOAN_RATIO_LIFETIME,
+    products.CONSUMER_DURABLE_LOAN_RATIO_LIFETIME,
+    products.TWO_WHEELER_LOAN_RATIO_LIFETIME,
+    products.LATEST_PRINCIPAL_RATIO_LIFETIME,
+    products.LATEST_TENOR_MONTHS,
+    products.LATEST_INTEREST_RATIO,
+    products.REFINANCED_COUNT_LIFETIME,
+    products.MONTHS_SINCE_LATEST_CONTRACT,
+    products.MAX_PRINCIPAL_AMOUNT_LIFETIME,
+    products.MAX_TENOR_MONTHS_LIFETIME,
+    first_payments.FPD30_COUNT_LIFETIME,
+    first_payments.LATEST_CONTRACT_FIRST_LATE_DAYS,
+    tenure.PAID_OFF_CONTRACT_COUNT_LIFETIME,
+    tenure.FULL_TERM_RATIO_LIFETIME,
+)
 
 CLIENT_REPAYMENT: tuple[Feature, ...] = BEFORE_AS_OF_ON + AFTER_AS_OF_ON
 
@@ -101,15 +170,26 @@ def feature_values(as_of: Positions, features: Sequence[Feature]) -> ir.Table:
         as_of_on, client_id and one column per feature, in the order of the features.
     """
     table = asof.spine(as_of)
-    for ledger in dict.fromkeys(feature.ledger for feature in features):
-        group = [feature for feature in features if feature.ledger == ledger]
-        rows = asof.past(as_of, ledger, {feature.window or LIFETIME for feature in group})
+    for group in _read_together(feature for feature in features if feature.ledger != VALUES):
+        rows = asof.past(as_of, group)
         part = rows.group_by(*asof.KEY).agg(**{feature.name: asof.value(rows, feature) for feature in group})
         table = table.left_join(part, asof.KEY).select(table, *(name for name in part.columns if name not in asof.KEY))
-    return table.select(*asof.KEY, **{feature.name: _filled(table, feature) for feature in features})
+    counted = table.select(
+        *asof.KEY, **{feature.name: _filled(table[feature.name], feature) for feature in features if feature.ledger != VALUES}
+    )
+    derived = {feature.name: _filled(feature.expr(counted), feature) for feature in features if feature.ledger == VALUES}
+    return counted.mutate(**derived).select(*asof.KEY, *(feature.name for feature in features))
 
 
-def _filled(table: ir.Table, feature: Feature) -> ir.Value:
+def _read_together(features: Iterable[Feature]) -> list[list[Feature]]:
+    """Features by the table from which their ledgers are cut: each table is read once."""
+    groups: dict[Callable, list[Feature]] = {}
+    for feature in features:
+        groups.setdefault(asof.ledger_of(feature).rows, []).append(feature)
+    return list(groups.values())
+
+
+def _filled(value: ir.Value, feature: Feature) -> ir.Value:
     """The stored value: a client with nothing to count has 0, unless the declaration gives null a meaning."""
-    value = table[feature.name].cast(feature.dtype)
+    value = value.cast(feature.dtype)
     return value if feature.null_means else value.fill_null(0)

@@ -84,6 +84,7 @@ def judged_contracts(standings: ir.Table, dates: ir.Table, types: ir.Table) -> i
     typed = lookup(held, types, ("as_of_on", "product_code")).mutate(
         product_code=ibis.ifelse(_.product_type_id.isnull(), UNKNOWN, _.product_code),
         product_type_id=_.product_type_id.fill_null(UNKNOWN),
+        product_type_name=_.product_type_name.fill_null(UNKNOWN),
     )
     return _with_refinanced(_with_first_payment(typed))
 
@@ -92,12 +93,17 @@ def product_types(staged: Staged, as_ofs: ir.Table) -> ir.Table:
     """Product type of each product as known at each date; Unknown if the type is not known itself.
 
     Grain: one row per (as_of_on, product_code).
+
+    Returns:
+        the grain, product_type_id, product_type_name (null if the type is not known).
     """
     products = as_named(staged.products, "product_code", as_ofs).select("as_of_on", "product_code", "product_type_id")
-    types = as_named(staged.product_types, "product_type_id", as_ofs).select("as_of_on", "product_type_id", is_held=True)
+    types = as_named(staged.product_types, "product_type_id", as_ofs)
+    types = types.select("as_of_on", "product_type_id", "product_type_name", is_held=True)
     return lookup(products, types, ("as_of_on", "product_type_id")).select(
         "as_of_on",
         "product_code",
+        "product_type_name",
         product_type_id=ibis.ifelse(_.is_held.notnull(), _.product_type_id, UNKNOWN),
     )
 

@@ -119,7 +119,7 @@ def _original(rows: ir.Table) -> ir.Table:
 
 def _with_products(rows: ir.Table, staged: Staged, known: ir.Table) -> ir.Table:
     """Give rows the product type that their product had, as known on known_on."""
-    types = product_types(staged, known).rename(known_on="as_of_on")
+    types = product_types(staged, known).drop("product_type_name").rename(known_on="as_of_on")
     return lookup(rows.drop("product_type_id"), types, ("known_on", "product_code")).mutate(
         product_code=ibis.ifelse(_.product_type_id.isnull(), UNKNOWN, _.product_code),
         product_type_id=_.product_type_id.fill_null(UNKNOWN),

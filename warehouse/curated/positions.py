@@ -27,6 +27,7 @@ CONTRACT_COLUMNS = (
     "client_id",
     "product_code",
     "product_type_id",
+    "product_type_name",
     "principal_amount",
     "interest_amount",
     "fee_amount",

@@ -19,6 +19,7 @@ COLUMNS = (
     "fee_amount",
     "penalty_amount",
     "is_reversed",
+    "is_reversal",
     "booked_at",
     "known_at",
 )
@@ -42,8 +43,9 @@ def repayments_at(allocated: ir.Table, cancelled: ir.Table, contracts: ir.Table)
         interest_amount=ZERO,
         fee_amount=ZERO,
         penalty_amount=ZERO,
+        is_reversal=~_.is_reversed,
     ).select(*ERA, *COLUMNS)
-    rows = allocated.mutate(is_reversed=False).select(*ERA, *COLUMNS).union(whole)
+    rows = allocated.mutate(is_reversed=False, is_reversal=False).select(*ERA, *COLUMNS).union(whole)
     return (
         contracts.select("as_of_on", *ERA, "client_id")
         .join(rows, ERA)
