@@ -2,7 +2,7 @@
 
 from feast import Entity, Project, ValueType
 
-PROJECT = "lending"
+from features.online import PROJECT
 
 lending = Project(name=PROJECT, description="Repayment features of consumer-loan clients, offline and online", owner="credit-risk")
 

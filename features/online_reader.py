@@ -1,26 +1,24 @@
-"""OnlineReader: features of many keys from the online file as arrays, for scoring.
+"""OnlineReader: features of many keys from the online store as arrays, for scoring.
 
-It imports neither Feast nor Arrow. A service is resolved once, when the reader is made; a read is one transaction, so its rows and the
+It imports neither Feast nor Arrow. A service is resolved once, when the reader is made; a read is of one moment, so its rows and the
 generation it names belong together.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
-from features import online_file
 from features.entity_key import keys_of
-from features.online_file import OnlineFile, OnlineFileMissing, OnlineGeneration
-from features.packed import FIXED, PackedSchema, null_bits, records_of, times_of
+from features.online_backend import OnlineBackend, OnlineGeneration, OnlineStoreMissing, View, microseconds
+from features.packed import FIXED, PackedSchema, null_bits, records_of, times_in
 
-__all__ = ["OnlineFileMissing", "OnlineGeneration", "OnlineReader", "OnlineRows", "UnknownFeature"]
+_FOREVER = np.iinfo("i8").max
 
 
 class UnknownFeature(KeyError):
-    """A feature or service is not in the online file."""
+    """A feature or service is not in the online store."""
 
     def __str__(self) -> str:
         """The message without the quotes that KeyError adds."""
@@ -70,92 +68,106 @@ class _Plan:
         return np.array([self.schema.names.index(self.wanted[column]) for column in self.held], int)
 
     @cached_property
-    def blocks(self) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    def blocks(self) -> list[tuple[str, np.ndarray | slice, np.ndarray | slice]]:
         """Block, positions in it, and the places among the held columns."""
         places = [self.schema.place[self.wanted[column]] for column in self.held]
         return [
             (
                 block,
-                np.array([place for of, place in places if of == block]),
-                np.array([at for at, (of, _) in enumerate(places) if of == block]),
+                _plain([place for of, place in places if of == block]),
+                _plain([at for at, (of, _) in enumerate(places) if of == block]),
             )
             for block in dict.fromkeys(of for of, _ in places)
         ]
 
-    def fill(self, values: np.ndarray, absent: np.ndarray, at: list[int], rows: list[bytes]) -> None:
-        """Write packed rows into the answer at the named rows."""
-        records = records_of(self.schema, rows)
-        part = np.empty((len(rows), len(self.held)))
+    def values(self, records: np.ndarray) -> np.ndarray:
+        """The held columns of some rows."""
+        part = np.empty((len(records), len(self.held)))
         for block, source, target in self.blocks:
             part[:, target] = records[block][:, source]
-        part[null_bits(self.schema, records)[:, self.positions]] = np.nan
-        if not self.lost and len(at) == len(values):
-            values[:] = part
-            return
-        values[np.ix_(at, self.held)] = part
-        absent[np.ix_(at, self.lost)] = True
+        if records["nulls"].any():
+            part[null_bits(self.schema, records)[:, self.positions]] = np.nan
+        return part
 
 
 class _ViewReader:
     """Reads the wanted features of one view."""
 
-    def __init__(self, view: online_file.View, wanted: Sequence[tuple[int, str]]) -> None:
+    def __init__(self, backend: OnlineBackend, view: View, wanted: Sequence[tuple[int, str]]) -> None:
         if len(view.join_keys) != 1:
             raise ValueError(f"view {view.name}: has join keys {view.join_keys}; the reader needs exactly one")
-        self.view = view
+        self.name = view.name
         self.columns = [column for column, _ in wanted]
+        self._backend, self._view = backend, view
         self._names = tuple(name for _, name in wanted)
         self._plans: dict[bytes, _Plan] = {}
 
-    def plan(self, con: online_file.sqlite3.Connection, fingerprint: bytes) -> _Plan:
-        """How to read rows of one schema; a schema that is new to this reader is looked up in the file."""
+    def keys(self, entities: Sequence[str]) -> list[bytes]:
+        """The serialized keys of entities."""
+        (name, kind), *_ = self._view.join_keys
+        return keys_of(name, kind, entities)
+
+    def unpack(self, rows: list[bytes]) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+        """Values, which of them are absent (None: none is), and event times of some rows, each by its own schema."""
+        first = rows[0][:8]
+        if all(row.startswith(first) for row in rows):
+            plan = self._plan(first)
+            records = records_of(plan.schema, rows)
+            if not plan.lost:
+                return plan.values(records), None, times_in(records["event"])
+        values, absent = np.full((len(rows), len(self._names)), np.nan), np.zeros((len(rows), len(self._names)), bool)
+        times = np.empty(len(rows), "i8")
+        for mark in {row[:8] for row in rows}:
+            plan, at = self._plan(mark), [place for place, row in enumerate(rows) if row[:8] == mark]
+            records = records_of(plan.schema, [rows[place] for place in at])
+            values[np.ix_(at, plan.held)] = plan.values(records)
+            absent[np.ix_(at, plan.lost)] = True
+            times[at] = times_in(records["event"])
+        return values, absent, times
+
+    def _plan(self, fingerprint: bytes) -> _Plan:
+        """How to read rows of one schema; a schema that is new to this reader is looked up in the store."""
         if fingerprint not in self._plans:
-            known = online_file.schemas(con, self.view.project, self.view.name)
-            current = dict(self.view.schema.fields)
-            for mark, schema in known.items():
+            current = dict(self._view.schema.fields)
+            for mark, schema in self._backend.schemas(self.name).items():
                 # A feature whose type changed is another feature: its old values are not to be read as the new one.
                 usable = tuple(name if dict(schema.fields).get(name) == current[name] else "" for name in self._names)
                 self._plans[mark] = _Plan(schema, usable)
+        if fingerprint not in self._plans:
+            raise OnlineStoreMissing(
+                f"{self._backend.where}: a row of view {self.name} has a schema that the store no longer knows; publish again"
+            )
         return self._plans[fingerprint]
-
-    def read(self, con: online_file.sqlite3.Connection, entities: Sequence[str]) -> list[bytes | None]:
-        """The packed row of each entity, None where there is none."""
-        (name, kind), *_ = self.view.join_keys
-        keys = keys_of(name, kind, entities)
-        rows = online_file.fetch(con, self.view.table, keys)
-        return [rows.get(key) for key in keys]
 
 
 class OnlineReader:
     """Reads the features of one service for many keys at once."""
 
-    def __init__(self, path: Path, project: str, *, service: str | None = None, features: Sequence[str] | None = None) -> None:
-        """Open the file and resolve the features once.
+    def __init__(self, backend: OnlineBackend, *, service: str | None = None, features: Sequence[str] | None = None) -> None:
+        """Resolve the features once.
 
         Args:
-            path: the SQLite file of the online store.
-            project: Feast project.
+            backend: the online store of a project.
             service: feature service whose features are read, in its order.
             features: or the features themselves, as `view:feature` or as a plain name that only one view has.
 
         Raises:
-            OnlineFileMissing: nothing was ever published.
-            UnknownFeature: the service or a feature is not in the file, or is text.
+            OnlineStoreMissing: nothing was ever published.
+            UnknownFeature: the service or a feature is not in the store, or is text.
             ValueError: both or neither of service and features are given.
         """
         if (service is None) == (features is None):
             raise ValueError("name either a service or its features")
-        self._file = OnlineFile(path)
-        self._project = project
-        with self._file.reading() as con:
-            online_file.check(con, path)
-            self.features = self._resolved(con, service, features)
-            views = {view.name: view for view in online_file.views(con, project)}
+        self._backend = backend
+        views = {view.name: view for view in backend.views()}
+        if not views:
+            raise OnlineStoreMissing(f"{backend.where}: holds no feature view of project {backend.project}; publish the features first")
+        self.features = self._resolved(list(views.values()), service, features)
         wanted: dict[str, list[tuple[int, str]]] = {}
         for column, reference in enumerate(self.features):
             view, _, name = reference.partition(":")
             wanted.setdefault(view, []).append((column, name))
-        self._views = [_ViewReader(views[view], names) for view, names in wanted.items()]
+        self._views = [_ViewReader(backend, views[view], names) for view, names in wanted.items()]
 
     def read(self, entities: Sequence[str]) -> OnlineRows:
         """The features of some keys.
@@ -165,58 +177,71 @@ class OnlineReader:
 
         Returns:
             Arrays in the order of the keys.
+
+        Raises:
+            OnlineStoreMissing: the store was removed or flushed after this reader was made.
+            OnlineStoreUnavailable: the store is down, slow or damaged.
         """
-        count = len(entities)
+        asked = [(view.name, view.keys(entities)) for view in self._views] if entities else []
+        generation, answers = self._backend.read(asked)
+        if generation is None and not any(row for rows in answers for row in rows):
+            self._check()
+        if len(answers) == 1 and None not in answers[0]:
+            return self._whole(self._views[0], answers[0], generation)
+        return self._joined(answers, len(entities), generation)
+
+    def generation(self) -> OnlineGeneration | None:
+        """The generation served now."""
+        return self._backend.generation()
+
+    def close(self) -> None:
+        """Close the connection of this thread."""
+        self._backend.close()
+
+    def _whole(self, view: _ViewReader, rows: list, generation: OnlineGeneration | None) -> OnlineRows:
+        """The answer if one view holds all features and every key was found, which is the common case."""
+        values, absent, times = view.unpack(rows)
+        if absent is None:
+            absent = np.zeros(values.shape, bool)
+        stamps = _current(times, view.name, generation).view("M8[us]")
+        return OnlineRows(values, np.ones(len(rows), bool), absent, stamps, generation)
+
+    def _joined(self, answers: list[list[bytes | None]], count: int, generation: OnlineGeneration | None) -> OnlineRows:
+        """The answer from several views, or with keys that were not found."""
         values, absent = np.full((count, len(self.features)), np.nan), np.zeros((count, len(self.features)), bool)
-        found, times = np.ones(count, bool), np.full(count, np.iinfo("i8").max)
-        with self._file.reading() as con:
-            generation = online_file.served_generation(con, self._project)
-            for view in self._views if count else ():
-                rows = view.read(con, entities)
-                current = online_file.microseconds(generation.as_of) if generation and view.view.name in generation.views else None
-                self._fill(con, view, rows, values, absent)
-                found &= [row is not None for row in rows]
-                times[:] = np.minimum(times, _times(rows, current))
+        found, times = np.ones(count, bool), np.full(count, _FOREVER)
+        for view, rows in zip(self._views, answers, strict=False):
+            held = np.array([row is not None for row in rows], bool)
+            found &= held
+            if not held.any():
+                continue
+            part, part_absent, part_times = view.unpack([row for row in rows if row is not None])
+            cells = np.ix_(np.flatnonzero(held), np.array(view.columns))
+            values[cells] = part
+            if part_absent is not None:
+                absent[cells] = part_absent
+            times[held] = np.minimum(times[held], _current(part_times, view.name, generation))
         values[~found] = np.nan
         stamps = times.astype("datetime64[us]")
         stamps[~found] = np.datetime64("NaT")
         return OnlineRows(values, found, absent, stamps, generation)
 
-    def generation(self) -> OnlineGeneration | None:
-        """The generation served now."""
-        return online_file.served_generation(self._file.con, self._project)
+    def _check(self) -> None:
+        """Refuse a store that lost what it had when this reader was made."""
+        known = {view.name for view in self._backend.views()}
+        lost = [view.name for view in self._views if view.name not in known]
+        if lost:
+            raise OnlineStoreMissing(
+                f"{self._backend.where}: no longer holds the view {lost[0]}: it was removed or flushed; publish the features again"
+            )
 
-    def close(self) -> None:
-        """Close the connection of this thread."""
-        self._file.close()
-
-    def _fill(
-        self,
-        con: online_file.sqlite3.Connection,
-        view: _ViewReader,
-        rows: list[bytes | None],
-        values: np.ndarray,
-        absent: np.ndarray,
-    ) -> None:
-        """Unpack the rows of one view, each by its own schema, into the columns of that view."""
-        by_schema: dict[bytes, list[int]] = {}
-        for at, row in enumerate(rows):
-            if row is not None:
-                by_schema.setdefault(row[:8], []).append(at)
-        whole = len(self._views) == 1
-        part, part_absent = (values, absent) if whole else (values[:, view.columns], absent[:, view.columns])
-        for fingerprint, places in by_schema.items():
-            view.plan(con, fingerprint).fill(part, part_absent, places, [row for row in rows if row and row[:8] == fingerprint])
-        if not whole:
-            values[:, view.columns], absent[:, view.columns] = part, part_absent
-
-    def _resolved(self, con: online_file.sqlite3.Connection, service: str | None, features: Sequence[str] | None) -> tuple[str, ...]:
-        """The features as `view:feature`, each of them known to the file and a number."""
+    def _resolved(self, views: list[View], service: str | None, features: Sequence[str] | None) -> tuple[str, ...]:
+        """The features as `view:feature`, each of them known to the store and a number."""
         if service is not None:
-            features = online_file.service_features(con, self._project, service)
+            features = self._backend.service(service)
             if features is None:
-                raise UnknownFeature(f"service {service}: not in {self._file.path}; publish the features first")
-        kinds = {f"{view.name}:{name}": kind for view in online_file.views(con, self._project) for name, kind in view.schema.fields}
+                raise UnknownFeature(f"service {service}: not in {self._backend.where}; publish the features first")
+        kinds = {f"{view.name}:{name}": kind for view in views for name, kind in view.schema.fields}
         return tuple(self._reference(name, kinds) for name in features or ())
 
     def _reference(self, name: str, kinds: dict[str, str]) -> str:
@@ -224,18 +249,22 @@ class OnlineReader:
         matches = [known for known in kinds if name in (known, known.partition(":")[2])]
         if len(matches) != 1:
             raise UnknownFeature(
-                f"feature {name}: {len(matches)} views of {self._file.path} have it; publish it, or name it as view:feature"
+                f"feature {name}: {len(matches)} views of {self._backend.where} have it; publish it, or name it as view:feature"
             )
         if kinds[matches[0]] not in FIXED:
             raise UnknownFeature(f"feature {name}: type {kinds[matches[0]]} is no number; arrays hold numbers only")
         return matches[0]
 
 
-def _times(rows: list[bytes | None], current: int | None) -> np.ndarray:
-    """Up to when each row is current; rows that do not exist limit nothing."""
-    times = np.full(len(rows), np.iinfo("i8").max)
-    held = [at for at, row in enumerate(rows) if row is not None]
-    if held:
-        events = times_of([row for row in rows if row is not None])[0]
-        times[held] = events if current is None else np.maximum(events, current)
-    return times
+def _plain(places: list[int]) -> np.ndarray | slice:
+    """Positions in a form that numpy takes quickly: neighbors as a slice."""
+    if places == list(range(places[0], places[0] + len(places))):
+        return slice(places[0], places[0] + len(places))
+    return np.array(places)
+
+
+def _current(times: np.ndarray, view: str, generation: OnlineGeneration | None) -> np.ndarray:
+    """Up to when rows of a view are current: their own event time, or the time of the generation if that is later."""
+    if generation is None or view not in generation.views:
+        return times
+    return np.maximum(times, microseconds(generation.as_of))

@@ -63,6 +63,11 @@ class PackedSchema:
         return places
 
     @cached_property
+    def is_fixed(self) -> bool:
+        """Whether all rows have the same length: no feature is a text."""
+        return not any(kind in VARIABLE for _, kind in self.fields)
+
+    @cached_property
     def record(self) -> np.dtype:
         """The part of fixed width as a numpy record."""
         blocks = [block for block, _ in self.place.values()]
@@ -126,8 +131,8 @@ def decode(schema: PackedSchema, values: Sequence[bytes], names: Sequence[str]) 
 def records_of(schema: PackedSchema, values: Sequence[bytes]) -> np.ndarray:
     """The fixed-width part of packed rows of one schema."""
     size = schema.record.itemsize
-    data = b"".join([value[:size] for value in values])
-    return np.frombuffer(data, schema.record)
+    whole = b"".join(values) if schema.is_fixed else b"".join([value[:size] for value in values])
+    return np.frombuffer(whole, schema.record)
 
 
 def null_bits(schema: PackedSchema, records: np.ndarray) -> np.ndarray:
@@ -138,8 +143,12 @@ def null_bits(schema: PackedSchema, records: np.ndarray) -> np.ndarray:
 def times_of(values: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
     """Event and created times of packed rows of any schema, int64 microseconds since 1970, UTC."""
     pairs = np.frombuffer(b"".join([value[TIMES] for value in values]), ">u8").reshape(-1, 2)
-    back = (pairs.astype("u8") ^ _SIGN).view("i8")
-    return back[:, 0], back[:, 1]
+    return times_in(pairs[:, 0]), times_in(pairs[:, 1])
+
+
+def times_in(stored: np.ndarray) -> np.ndarray:
+    """Times as they are stored, as int64 microseconds since 1970, UTC."""
+    return (stored.astype("u8") ^ _SIGN).view("i8")
 
 
 def _ordered(times: np.ndarray) -> np.ndarray:

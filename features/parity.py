@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from features import online_file
 from features.entity_key import text_of
-from features.online_file import OnlineFile, OnlineGeneration
+from features.online import online_backend
+from features.online_backend import OnlineGeneration, microseconds
 from features.online_reader import OnlineReader
-from features.packed import TIMES
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -92,14 +91,14 @@ def check_parity(settings: Settings, lake: "Lake", sample: int = 1000) -> Parity
     Raises:
         NothingPublished: publish first.
     """
-    from features.entities import PROJECT
     from features.services import default_risk_v1
     from features.store import feature_store
 
-    reader = OnlineReader(settings.online_store, PROJECT, service=default_risk_v1.name)
+    backend = online_backend(settings)
+    reader = OnlineReader(backend, service=default_risk_v1.name)
     served = reader.generation()
     if served is None:
-        raise NothingPublished(f"{settings.online_store} holds no generation; run lending materialize")
+        raise NothingPublished(f"{backend.where} holds no generation; run lending materialize")
     store = feature_store(settings, served.release_id, lake)
     online, changed = _online_keys(settings, served)
     offline = _offline_keys(store, served)
@@ -119,19 +118,15 @@ def check_parity(settings: Settings, lake: "Lake", sample: int = 1000) -> Parity
 
 def _online_keys(settings: Settings, served: OnlineGeneration) -> tuple[list[str], list[str]]:
     """All online keys, and those whose row carries the time of the served generation, which its publish wrote."""
-    from features.entities import PROJECT
-
-    start = TIMES.start + 1
-    file = OnlineFile(settings.online_store)
+    backend = online_backend(settings)
     keys, changed = [], []
-    at = (online_file.microseconds(served.as_of) + 2**63).to_bytes(8, "big")
-    with file.reading() as con:
-        for view in online_file.views(con, PROJECT):
-            for key, event in con.execute(f"SELECT entity_key, substr(value, {start}, 8) FROM {view.table}"):
-                keys.append(text_of(key))
-                if event == at:
-                    changed.append(keys[-1])
-    file.close()
+    at = (microseconds(served.as_of) + 2**63).to_bytes(8, "big")
+    for view in backend.views():
+        for key, times in backend.keys_with_times(view.name):
+            keys.append(text_of(key))
+            if times[:8] == at:
+                changed.append(keys[-1])
+    backend.close()
     return keys, changed
 
 

@@ -1,22 +1,22 @@
 """Publish the newest snapshot of a release to the online store: the rows whose features changed, and the generation they make up.
 
-Everything is one transaction of the online file. So a killed publish leaves the last generation as it was and the next one does all the
-work, serving never stops, and no reader sees rows of two releases. What is compared is the online rows themselves, not a record of what
-was written once, which also mends rows that something else changed.
+A publish shows readers nothing before its last step, which shows all of it. So a killed publish leaves the last generation as it was and
+the next one does all the work, serving never stops, and no reader sees rows of two releases. What is compared is the online rows
+themselves, not a record of what was written once, which also mends rows that something else changed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import chain
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from features import online_file
 from features.entity_key import keys_of
-from features.online_file import OnlineFile, OnlineGeneration, View
+from features.online import online_backend
+from features.online_backend import OnlineGeneration, Publication, View
 from features.packed_arrow import encode_arrow
 from warehouse.clock import end_of_day
 from warehouse.lake import Pinned, Release
@@ -24,8 +24,7 @@ from warehouse.lake.crash import crash_point
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:
-    import sqlite3
-
+    from features.parquet_source import ParquetSource
     from warehouse.lake import Lake
 
 ROWS_AT_ONCE = 50_000
@@ -71,20 +70,19 @@ def publish_online(settings: Settings, lake: "Lake") -> OnlineGeneration:
         NoRelease: nothing was published to the lake yet.
         NoSnapshot: the features of the business date were not computed.
         OnlineStoreAhead: the online store was filled from another lake.
+        OnlineStoreUnavailable: the online store is down, slow or full; readers still see what they saw.
     """
     pinned = lake.at()
     snapshots = snapshots_of(pinned)
-    file = OnlineFile(settings.online_store, create=True)
+    backend = online_backend(settings, create=True)
     try:
-        with file.writing() as con:
-            served = online_file.served_generation(con, snapshots[0].view.project)
+        with backend.publishing([snapshot.view for snapshot in snapshots]) as publication:
+            served = publication.served
             if served and served.release_id > pinned.release.release_id:
                 return _newer(served, lake)
-            made = _write(con, snapshots, pinned.release, settings, served)
-            crash_point(settings.crash_at, "before_online_commit")
-        return made
+            return write_snapshots(publication, snapshots, pinned.release, settings)
     finally:
-        file.close()
+        backend.close()
 
 
 def snapshots_of(pinned: Pinned) -> list[Snapshot]:
@@ -94,12 +92,12 @@ def snapshots_of(pinned: Pinned) -> list[Snapshot]:
         NoSnapshot: a view has rows, but none of that date.
     """
     from features.entities import PROJECT
-    from features.online_store import view_of
-    from features.sources import client_repayment_source
-    from features.views import client_repayment
+    from features.online_values import view_of
+    from features.views import VIEWS
 
     snapshots = []
-    for feature_view, source in ((client_repayment, client_repayment_source),):
+    for feature_view in VIEWS:
+        source = cast("ParquetSource", feature_view.batch_source)
         table = pinned.table(source.table)
         rows = table.filter(table.as_of_on == pinned.release.business_date)
         if not rows.count().to_pyarrow().as_py() and table.count().to_pyarrow().as_py():
@@ -110,38 +108,35 @@ def snapshots_of(pinned: Pinned) -> list[Snapshot]:
     return snapshots
 
 
-def _write(
-    con: "sqlite3.Connection", snapshots: list[Snapshot], release: Release, settings: Settings, served: OnlineGeneration | None
-) -> OnlineGeneration:
-    """Bring all views to the release and record the generation, inside the caller's transaction."""
+def write_snapshots(publication: Publication, snapshots: list[Snapshot], release: Release, settings: Settings) -> OnlineGeneration:
+    """Bring all views to the release, and make that visible; returns what is served then."""
     written = deleted = count = 0
     for snapshot in snapshots:
-        online_file.declare(con, snapshot.view)
         rows = 0
         for batch in _batches(snapshot):
             rows += batch.num_rows
             packed = encode_arrow(snapshot.view.schema, batch, snapshot.event, snapshot.created)
-            written += online_file.replace_changed(con, snapshot.view, zip(_keys(snapshot.view, batch), packed, strict=True))
-        deleted += _delete_others(con, snapshot, rows)
+            written += publication.replace_changed(snapshot.view, _keys(snapshot.view, batch), packed)
+            crash_point(settings.crash_at, "after_some_online_rows")
+        deleted += publication.keep_only(snapshot.view, rows, partial(_all_keys, snapshot))
         count += rows
     crash_point(settings.crash_at, "after_online_rows")
-    _record_services(con)
-    views = tuple(snapshot.view.name for snapshot in snapshots)
-    as_of = end_of_day(release.business_date, settings.terms.time_zone)
     made = OnlineGeneration(
         release.release_id,
         release.business_date,
-        as_of,
-        views,
+        end_of_day(release.business_date, settings.terms.time_zone),
+        tuple(snapshot.view.name for snapshot in snapshots),
         datetime.now(UTC),
         rows_written=written,
         rows_deleted=deleted,
         row_count=count,
     )
-    if served and served.release_id == release.release_id and not written and not deleted and served.views == views:
-        return replace(served, rows_written=0, rows_deleted=0)
-    online_file.record_generation(con, snapshots[0].view.project, made)
-    return made
+    served = publication.served
+    is_served = served and served.release_id == made.release_id and served.views == made.views and not written and not deleted
+    crash_point(settings.crash_at, "before_online_commit")
+    publication.commit(None if is_served else made, _services())
+    crash_point(settings.crash_at, "after_online_commit")
+    return replace(served, rows_written=0, rows_deleted=0) if served and is_served else made
 
 
 def _batches(snapshot: Snapshot) -> Iterator[pa.RecordBatch]:
@@ -157,31 +152,23 @@ def _keys(view: View, batch: pa.RecordBatch) -> list[bytes]:
     return keys_of(name, kind, batch.column(name).to_pylist())
 
 
-def _delete_others(con: "sqlite3.Connection", snapshot: Snapshot, rows: int) -> int:
-    """Remove the rows of keys that the release does not hold; the number removed.
-
-    All keys of the release are in the table by now, so equal counts mean that there is nothing to look for.
-    """
-    view = snapshot.view
-    if con.execute(f"SELECT count(*) FROM {view.table}").fetchone()[0] == rows:
-        return 0
-    con.execute("CREATE TEMP TABLE IF NOT EXISTS published (entity_key BLOB PRIMARY KEY) WITHOUT ROWID")
-    con.execute("DELETE FROM temp.published")
-    keys = chain.from_iterable(_keys(view, batch) for batch in _batches(snapshot))
-    con.executemany("INSERT INTO temp.published VALUES (?)", ((key,) for key in keys))
-    removed = con.execute(f"DELETE FROM {view.table} WHERE entity_key NOT IN (SELECT entity_key FROM temp.published)").rowcount
-    con.execute("DELETE FROM temp.published")
-    return removed
+def _all_keys(snapshot: Snapshot) -> Iterable[list[bytes]]:
+    """Serialized keys of all rows, in parts."""
+    return (_keys(snapshot.view, batch) for batch in _batches(snapshot))
 
 
-def _record_services(con: "sqlite3.Connection") -> None:
-    """Put the services beside the rows, so that readers resolve them without Feast."""
-    from features.entities import PROJECT
-    from features.services import default_risk_v1
+def _services() -> dict[str, list[str]]:
+    """The features of each service, so that readers resolve them without Feast; those computed on demand are nowhere online."""
+    from features.services import SERVICES
+    from features.views import VIEWS
 
-    for service in (default_risk_v1,):
-        names = [f"{view.name}:{field.name}" for view in service.feature_view_projections for field in view.features]
-        online_file.record_service(con, PROJECT, service.name, names)
+    kept = {view.name for view in VIEWS}
+    return {
+        service.name: [
+            f"{view.name}:{field.name}" for view in service.feature_view_projections if view.name in kept for field in view.features
+        ]
+        for service in SERVICES
+    }
 
 
 def _newer(served: OnlineGeneration, lake: "Lake") -> OnlineGeneration:

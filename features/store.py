@@ -63,17 +63,20 @@ def feature_store(settings: Settings, release_id: int | None = None, lake: Lake 
 
 def repo_config(settings: Settings, tables: ReleasedTables) -> RepoConfig:
     """Feast's configuration; the same as features/repo/feature_store.yaml says to the `feast` command."""
-    return RepoConfig(**_plain_config(settings, str(registry_address(settings).render_as_string(hide_password=False)), tables))
+    return RepoConfig(
+        **_plain_config(settings, str(registry_address(settings).render_as_string(hide_password=False)), settings.online_address, tables)
+    )
 
 
-def feast_yaml(settings: Settings, registry: str = "${LENDING_FEAST_REGISTRY}") -> str:
+def feast_yaml(settings: Settings, registry: str = "${LENDING_FEAST_REGISTRY}", online: str = "${LENDING_ONLINE_STORE}") -> str:
     """The configuration for the `feast` command, as the text of a feature_store.yaml.
 
     Args:
         settings: of the environment.
         registry: what stands for the address of the registry; a variable, since the address may hold a password and the text is a file.
+        online: the same for the address of a Redis online store.
     """
-    return yaml.safe_dump(_plain_config(settings, registry, _RESOLVER), sort_keys=False)
+    return yaml.safe_dump(_plain_config(settings, registry, online, _RESOLVER), sort_keys=False)
 
 
 def registry_address(settings: Settings) -> "URL":
@@ -81,16 +84,23 @@ def registry_address(settings: Settings) -> "URL":
     return make_url(settings.feast_registry_uri or f"sqlite:///{settings.feast_registry}")
 
 
-def _plain_config(settings: Settings, registry: str, tables: Any) -> dict[str, Any]:
+def _plain_config(settings: Settings, registry: str, online: str, tables: Any) -> dict[str, Any]:
     """What both forms of the configuration say."""
     return {
         "project": PROJECT,
         "provider": "local",
         "registry": {"registry_type": "sql", "path": registry, "cache_ttl_seconds": REGISTRY_CACHE_SECONDS},
         "offline_store": {"type": "features.offline_store.IbisOfflineStore", "tables": tables},
-        "online_store": {"type": "features.online_store.PackedSqliteOnlineStore", "path": str(settings.online_store)},
+        "online_store": _online_config(settings, online),
         "entity_key_serialization_version": 3,
     }
+
+
+def _online_config(settings: Settings, address: str) -> dict[str, str]:
+    """The online store that the settings name."""
+    if settings.online_address:
+        return {"type": "features.online_store_redis.PackedRedisOnlineStore", "connection_string": address}
+    return {"type": "features.online_store.PackedSqliteOnlineStore", "path": str(settings.online_store)}
 
 
 def fingerprint() -> str:

@@ -4,17 +4,16 @@ The reader resolves the model's features once. A feature that the store does not
 reports it instead of filling it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 
-from features.online_reader import OnlineFileMissing, OnlineReader, UnknownFeature
+from features.online_backend import OnlineBackend, OnlineStoreError, OnlineStoreMissing
+from features.online_reader import OnlineReader, UnknownFeature
 from serving.scorer import FeatureRows
-
-PROJECT = "lending"
 
 
 class LookupNotReady(RuntimeError):
@@ -32,44 +31,46 @@ class LookedUp:
 class Lookup:
     """Reads the features of one model for many clients at once."""
 
-    def __init__(self, path: Path, features: Sequence[str]) -> None:
+    def __init__(self, backend: OnlineBackend, features: Sequence[str]) -> None:
         """Resolve the features once.
 
         Args:
-            path: file of the online store.
+            backend: the online store.
             features: feature names in the order of the model's matrix.
 
         Raises:
-            LookupNotReady: nothing was ever published.
+            LookupNotReady: nothing was ever published, or the store does not answer.
         """
         self._features = tuple(features)
-        held, self._missing = self._resolve(path)
+        with _ready():
+            held = self._resolve(backend)
+            self._reader = OnlineReader(backend, features=held) if held else None
+        self._missing = tuple(name for name in self._features if name not in held)
         self._held = np.array([name in held for name in self._features])
-        self._reader = OnlineReader(path, PROJECT, features=held) if held else None
 
-    def _resolve(self, path: Path) -> tuple[list[str], tuple[str, ...]]:
+    def _resolve(self, backend: OnlineBackend) -> list[str]:
+        """The features that the store has; one that it lacks is no error, its clients are not scored."""
         held: list[str] = []
         for name in self._features:
             try:
-                OnlineReader(path, PROJECT, features=[name]).close()
+                OnlineReader(backend, features=[name])
             except UnknownFeature:
                 continue
-            except OnlineFileMissing as error:
-                raise LookupNotReady("no online features yet; run lending materialize") from error
             held.append(name)
-        return held, tuple(name for name in self._features if name not in held)
+        return held
 
     def read(self, client_ids: Sequence[str]) -> LookedUp:
         """The rows of some clients in their order; duplicates are kept.
 
         Raises:
-            LookupNotReady: no generation was published.
+            LookupNotReady: no generation was published, or the store does not answer.
         """
         values = np.full((len(client_ids), len(self._features)), np.nan)
         if self._reader is None:
             found, stamps = np.zeros(len(client_ids), bool), [None] * len(client_ids)
             return LookedUp(FeatureRows(tuple(client_ids), values, found, tuple(stamps), None, self._missing), None)
-        answer = self._reader.read(client_ids)
+        with _ready():
+            answer = self._reader.read(client_ids)
         if answer.generation is None:
             raise LookupNotReady("no complete online generation yet; run lending materialize")
         values[:, self._held] = answer.values
@@ -87,6 +88,17 @@ class Lookup:
     def outdated(self) -> bool:
         """Whether the store may have gained features that it lacked; a lookup that found all of them stays as it is."""
         return bool(self._missing)
+
+
+@contextmanager
+def _ready() -> Iterator[None]:
+    """Say that the service is not ready when the online store cannot answer."""
+    try:
+        yield
+    except OnlineStoreMissing as error:
+        raise LookupNotReady("no online features yet; run lending materialize") from error
+    except OnlineStoreError as error:
+        raise LookupNotReady(str(error)) from error
 
 
 def _spread(absent: np.ndarray, held: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from features.online import online_backend
 from serving.bundle import Bundle, current_folder, load_bundle
 from serving.lookup import LookedUp, Lookup
 from serving.prediction_log import PredictionLog
@@ -82,7 +83,7 @@ class Scoring:
         if loaded is None or loaded[0].folder != folder or loaded[1].outdated():
             with self._lock:
                 bundle = loaded[0] if loaded and loaded[0].folder == folder else load_bundle(folder)
-                loaded = self._loaded = bundle, Lookup(self._settings.online_store, bundle.feature_names)
+                loaded = self._loaded = bundle, Lookup(online_backend(self._settings), bundle.feature_names)
         return loaded
 
     def _prediction_log(self) -> PredictionLog:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from warehouse.terms import Terms
@@ -49,6 +50,8 @@ class Settings:
         catalog_uri: database of the Iceberg catalog and of the releases, as an SQLAlchemy address.
         feast_registry_uri: database of the Feast registry, as an SQLAlchemy address; the file of the home if it is empty. It may hold a
             password, so it is in no text of these settings.
+        online_address: Redis server of the online store, as redis://host:port/0; the SQLite file of the home if it is empty. It may hold a
+            password, so it is in no text of these settings.
         terms: what the lender sets about its definitions.
         memory_limit: what the engine may hold in memory before it spills to disk, such as `4GB`.
         threads: threads of the engine.
@@ -72,6 +75,7 @@ class Settings:
     engine: str = "duckdb"
     catalog_uri: str = ""
     feast_registry_uri: str = field(default="", repr=False)
+    online_address: str = field(default="", repr=False)
     terms: Terms = field(default_factory=Terms)
     memory_limit: str = "4GB"
     threads: int = 2
@@ -112,6 +116,7 @@ class Settings:
             engine=read.choice("LENDING_ENGINE", "duckdb", ENGINES),
             catalog_uri=read.text("LENDING_CATALOG_URI", f"sqlite:///{home}/catalog.db"),
             feast_registry_uri=read.text("LENDING_FEAST_REGISTRY", ""),
+            online_address=read.redis("LENDING_ONLINE_STORE"),
             terms=Terms(
                 time_zone=read.zone("LENDING_TIME_ZONE", Terms.time_zone),
                 currency=read.text("LENDING_CURRENCY", Terms.currency),
@@ -144,6 +149,7 @@ class Settings:
             "LENDING_ENGINE": self.engine,
             "LENDING_CATALOG_URI": self.catalog_uri,
             "LENDING_FEAST_REGISTRY": self.feast_registry_uri,
+            "LENDING_ONLINE_STORE": self.online_address,
             "LENDING_TIME_ZONE": self.terms.time_zone,
             "LENDING_CURRENCY": self.terms.currency,
             "LENDING_SETTLEMENT_TOLERANCE_AMOUNT": self.terms.settlement_tolerance_amount,
@@ -189,7 +195,7 @@ class Settings:
 
     @property
     def online_store(self) -> Path:
-        """File of the SQLite online store."""
+        """File of the SQLite online store, unless online_address names a Redis server."""
         return self.home / "online.db"
 
     @property
@@ -278,6 +284,16 @@ class _Reader:
             return date.fromisoformat(value) if value else None
         except ValueError:
             raise SettingsError(f"{name}={value!r}: must be a date such as 2025-06-30") from None
+
+    def redis(self, name: str) -> str:
+        """The address of a Redis server, or nothing; the message has no password."""
+        address = self.text(name, "")
+        parts = urlsplit(address)
+        if address and (parts.scheme not in ("redis", "rediss") or not parts.hostname):
+            raise SettingsError(
+                f"{name}: must be empty, redis://host:port/0 or rediss://host:port/0, not {parts.scheme or 'a text without a scheme'}"
+            )
+        return address
 
     def dialects(self, name: str, default: Path) -> Path | None:
         """The file of dialects, checked; None if none is named and the default is not there."""

@@ -106,7 +106,8 @@ def rollback(arguments: argparse.Namespace, settings: Settings) -> int:
     with Runner(settings) as runner:
         release = runner.platform.lake.rollback(arguments.to)
         print(f"release {release.release_id} has the tables of release {arguments.to}")
-        return materialize(arguments, settings) if settings.online_store.exists() else DONE
+        is_online = settings.online_address or settings.online_store.exists()
+        return materialize(arguments, settings) if is_online else DONE
 
 
 def gc(arguments: argparse.Namespace, settings: Settings) -> int:

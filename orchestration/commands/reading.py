@@ -101,12 +101,12 @@ def _of_alerts(lake: "Lake", settings: Settings) -> dict[str, Any]:
 
 
 def _online_business_date(settings: Settings) -> str | None:
-    from features.online_file import OnlineFile, OnlineFileMissing, served_generation
-    from serving.lookup import PROJECT
+    from features.online import online_backend
+    from features.online_backend import OnlineStoreMissing
 
     try:
-        generation = served_generation(OnlineFile(settings.online_store).con, PROJECT)
-    except OnlineFileMissing:
+        generation = online_backend(settings).generation()
+    except OnlineStoreMissing:
         return None
     return generation.business_date.isoformat() if generation else None
 

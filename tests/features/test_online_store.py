@@ -21,11 +21,12 @@ from feast.types import Array, Bool, Bytes, Float32, Float64, Int32, Int64, Json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features import online_file
 from features.entity_key import keys_of, text_of
-from features.online_file import OnlineFile, OnlineGeneration
+from features.online_backend import OnlineGeneration, OnlineStoreMissing
+from features.online_file import SqliteBackend
 from features.online_reader import OnlineReader, UnknownFeature
-from features.online_store import PackedSqliteOnlineStore, PackedSqliteOnlineStoreConfig, pack, view_of
+from features.online_store import PackedSqliteOnlineStore, PackedSqliteOnlineStoreConfig
+from features.online_values import pack, view_of
 from features.packed import BODY, FIXED, NEVER, TIMES, PackedSchema, decode, encode, times_of
 from features.packed_arrow import encode_arrow
 from tests.features.stores import CAR, CAR_SCHEMA, DRIVER, INSTANT, car_view, driver_view, drivers, hours, project, source
@@ -276,13 +277,13 @@ def test_rows_of_an_older_schema_are_not_misread(tmp_path: Path, tables: Tables)
 
     store = project(tmp_path, tables, [DRIVER, views(("trips", Int64), ("rate_y", Float64), ("note", String))])
     write(store, [row("a", 1, 1, 4)])
-    reader = OnlineReader(tmp_path / "online.db", "taxi", features=["rate_y", "trips"])
+    reader = OnlineReader(SqliteBackend(tmp_path / "online.db", "taxi"), features=["rate_y", "trips"])
     store.apply([views(("extra", Float64), ("trips", Float64), ("rate_y", Float64))])
     assert read(store, ["a"]) == [(hours(1), {"rate_y": Value(double_val=2.0)})]
     answer = store.get_online_features([f"driver_stats:{name}" for name in ("rate_y", "trips", "extra")], [{"driver": "a"}]).to_dict()
     assert [answer[name] for name in ("rate_y", "trips", "extra")] == [[2.0], [None], [None]]
     write(store, [(key("b"), {name: Value(double_val=7.0) for name in ("extra", "trips", "rate_y")}, hours(2), None)])
-    rows = OnlineReader(tmp_path / "online.db", "taxi", features=["rate_y", "trips", "extra"]).read(["a", "b"])
+    rows = OnlineReader(SqliteBackend(tmp_path / "online.db", "taxi"), features=["rate_y", "trips", "extra"]).read(["a", "b"])
     assert rows.found.tolist() == [True, True]
     assert rows.absent.tolist() == [[False, True, True], [False, False, False]]
     np.testing.assert_array_equal(rows.values, [[2.0, np.nan, np.nan], [7.0, 7.0, 7.0]])
@@ -321,17 +322,18 @@ def test_a_removed_view_takes_its_rows_with_it_and_a_kept_one_does_not(store: Fe
     store.apply([DRIVER, CAR, driver_view(timedelta(days=2)), car_view(None)])
     assert trips(store, "a") == 4
     store.apply([], objects_to_delete=[store.get_feature_view("driver_stats")], partial=False)
-    file = OnlineFile(tmp_path / "online.db")
-    assert [view.name for view in online_file.views(file.con, "taxi")] == ["car_stats"]
+    backend = SqliteBackend(tmp_path / "online.db", "taxi")
+    assert [view.name for view in backend.views()] == ["car_stats"]
     store.teardown()
-    assert online_file.views(file.con, "taxi") == []
+    assert backend.views() == []
 
 
-def test_a_removed_file_reads_as_empty_and_is_made_again(store: FeatureStore, tmp_path: Path) -> None:
+def test_a_removed_file_is_an_error_and_is_made_again(store: FeatureStore, tmp_path: Path) -> None:
     write(store, [row("a", 1, 1, 4)])
     for path in tmp_path.glob("online.db*"):
         path.unlink()
-    assert trips(store, "a") is None
+    with pytest.raises(OnlineStoreMissing, match=r"driver_stats.*removed"):
+        trips(store, "a")
     write(store, [row("a", 1, 1, 5)])
     assert trips(store, "a") == 5
 
@@ -340,8 +342,8 @@ def test_nothing_older_than_a_published_generation_comes_back(store: FeatureStor
     """The generation says that b has no row as of hour 5; Feast's materialize of an older range must not bring one back."""
     write(store, [row("a", 1, 1, 4)])
     made = OnlineGeneration(3, date(2024, 1, 1), hours(5), ("driver_stats",), hours(6), 1, 0, 1)
-    with OnlineFile(tmp_path / "online.db", create=True).writing() as con:
-        online_file.record_generation(con, "taxi", made)
+    with SqliteBackend(tmp_path / "online.db", "taxi", create=True).publishing([]) as publication:
+        publication.commit(made, {})
     write(store, [row("a", 4, 4, 7), row("b", 4, 4, 7), row("c", 5, 5, 7)])
     assert [trips(store, name) for name in "abc"] == [4, None, 7]
 
@@ -362,21 +364,21 @@ def test_the_reader_equals_get_online_features_cell_by_cell(store: FeatureStore,
     store.apply([service])
     names = [f"d{n * 3}" for n in range(20)] + ["a", "b", "nobody"]
     answer = store.get_online_features(service, [{"driver": name} for name in names]).to_dict()
-    rows = OnlineReader(tmp_path / "online.db", "taxi", features=["driver_stats:rate_y", "trips"]).read(names)
+    rows = OnlineReader(SqliteBackend(tmp_path / "online.db", "taxi"), features=["driver_stats:rate_y", "trips"]).read(names)
     for column, name in enumerate(("rate_y", "trips")):
         ours = [None if np.isnan(value) else value for value in rows.values[:, column].tolist()]
         assert ours == answer[name]
     assert rows.found.tolist() == [name in ("a", "b") or int(name[1:] if name[1:].isdigit() else 99) < 40 for name in names]
     assert rows.generation is None
-    assert OnlineReader(tmp_path / "online.db", "taxi", features=["trips"]).read([]).values.shape == (0, 1)
+    assert OnlineReader(SqliteBackend(tmp_path / "online.db", "taxi"), features=["trips"]).read([]).values.shape == (0, 1)
 
 
 def test_features_that_cannot_be_read_are_refused(store: FeatureStore, tmp_path: Path) -> None:
     for name, message in (("speed", "feature speed: 0 views"), ("note", "type string is no number")):
         with pytest.raises(UnknownFeature, match=message):
-            OnlineReader(tmp_path / "online.db", "taxi", features=[name])
+            OnlineReader(SqliteBackend(tmp_path / "online.db", "taxi"), features=[name])
     with pytest.raises(ValueError, match="either a service or its features"):
-        OnlineReader(tmp_path / "online.db", "taxi")
+        OnlineReader(SqliteBackend(tmp_path / "online.db", "taxi"))
 
 
 def test_the_reader_needs_neither_feast_nor_arrow() -> None:

@@ -1,13 +1,13 @@
 """The parity gate passes on what was published and names every cell that differs."""
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from features.entity_key import keys_of
-from features.online_file import OnlineFile
-from features.online_reader import OnlineFileMissing
+from features.online_backend import OnlineStoreMissing
 from features.parity import check_parity
 from features.publish import publish_online
 from tests.features.releases import DAY, NEXT_DAY, release, settings_of
@@ -33,9 +33,9 @@ def lake(settings: Settings) -> Iterator[Lake]:
 
 def change(settings: Settings, statement: str, *clients: str) -> None:
     """Run a statement on the online file, with the keys of some clients."""
-    file = OnlineFile(settings.online_store, create=True)
-    assert file.con.execute(statement, keys_of("client_id", "string", clients)).rowcount == 1
-    file.close()
+    con = sqlite3.connect(settings.online_store, isolation_level=None)
+    assert con.execute(statement, keys_of("client_id", "string", clients)).rowcount == 1
+    con.close()
 
 
 def test_what_was_published_is_equal_cell_by_cell(settings: Settings, lake: Lake) -> None:
@@ -80,5 +80,5 @@ def test_rows_on_one_side_only_are_named(settings: Settings, lake: Lake) -> None
 
 
 def test_nothing_published_is_an_error(settings: Settings, lake: Lake) -> None:
-    with pytest.raises(OnlineFileMissing, match="publish the features first"):
+    with pytest.raises(OnlineStoreMissing, match="publish the features first"):
         check_parity(settings, lake)

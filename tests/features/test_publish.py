@@ -1,5 +1,6 @@
 """Publishing a release online: changed rows only, deletions, rollback, backfill, kills, and readers that go on meanwhile."""
 
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -10,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.online_file import OnlineFile
-from features.online_reader import OnlineFileMissing, OnlineReader, UnknownFeature
+from features.online import online_backend
+from features.online_backend import OnlineStoreMissing
+from features.online_reader import OnlineReader, UnknownFeature
 from features.publish import NoSnapshot, OnlineStoreAhead, publish_online
 from tests.features.releases import DAY, NEXT_DAY, THIRD_DAY, release, settings_of
 from warehouse.clock import end_of_day
@@ -34,7 +36,7 @@ def lake(settings: Settings) -> Iterator[Lake]:
 
 
 def reader(settings: Settings) -> OnlineReader:
-    return OnlineReader(settings.online_store, "lending", service="default_risk_v1")
+    return OnlineReader(online_backend(settings), service="default_risk_v1")
 
 
 def value(settings: Settings, client: str, feature: str) -> float:
@@ -134,10 +136,10 @@ def test_a_slow_publisher_does_not_undo_a_newer_one(settings: Settings, lake: La
 def test_rows_that_something_else_changed_are_mended(settings: Settings, lake: Lake) -> None:
     release(lake, {DAY: BOOK})
     publish_online(settings, lake)
-    file = OnlineFile(settings.online_store, create=True)
-    file.con.execute("UPDATE lending_client_repayment SET value = (SELECT min(value) FROM lending_client_repayment)")
-    file.con.execute("DELETE FROM lending_client_repayment WHERE entity_key = (SELECT max(entity_key) FROM lending_client_repayment)")
-    file.close()
+    con = sqlite3.connect(settings.online_store, isolation_level=None)
+    con.execute("UPDATE lending_client_repayment SET value = (SELECT min(value) FROM lending_client_repayment)")
+    con.execute("DELETE FROM lending_client_repayment WHERE entity_key = (SELECT max(entity_key) FROM lending_client_repayment)")
+    con.close()
     assert publish_online(settings, lake).rows_written >= 2
     assert value(settings, "00017", "dpd") == 3
 
@@ -194,7 +196,7 @@ def test_readers_go_on_while_a_release_is_published_and_never_see_two_releases(s
 def test_nothing_to_publish_is_an_error_that_says_what_to_do(settings: Settings, lake: Lake) -> None:
     with pytest.raises(NoRelease, match="lending build"):
         publish_online(settings, lake)
-    with pytest.raises(OnlineFileMissing, match="publish the features first"):
+    with pytest.raises(OnlineStoreMissing, match="publish the features first"):
         reader(settings)
     release(lake, {DAY: BOOK}, business_date=NEXT_DAY)
     with pytest.raises(NoSnapshot, match="as of 2025-06-30; run lending build"):
@@ -202,8 +204,8 @@ def test_nothing_to_publish_is_an_error_that_says_what_to_do(settings: Settings,
     assert not settings.online_store.exists()
     release(lake, {NEXT_DAY: BOOK})
     publish_online(settings, lake)
-    with pytest.raises(UnknownFeature, match="service default_risk_v2"):
-        OnlineReader(settings.online_store, "lending", service="default_risk_v2")
+    with pytest.raises(UnknownFeature, match="service no_such_service"):
+        OnlineReader(online_backend(settings), service="no_such_service")
 
 
 def test_an_online_store_of_another_lake_is_refused(tmp_path: Path, settings: Settings, lake: Lake) -> None:

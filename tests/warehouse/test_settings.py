@@ -17,6 +17,7 @@ def test_variables_give_the_same_settings_again(tmp_path):
         env="dev",
         catalog_uri="sqlite:////somewhere.db",
         feast_registry_uri="postgresql+psycopg://feast:secret@db.example/feast",
+        online_address="rediss://:secret@cache.example:6380/1",
         terms=Terms("Europe/Prague", "CZK", Decimal("10000"), Decimal("0.005"), 3),
         memory_limit="1GB",
         threads=1,
@@ -83,6 +84,16 @@ def test_no_text_of_the_settings_holds_an_address_of_alerts(tmp_path):
     with pytest.raises(SettingsError, match="must be LENDING_NAME=value") as refused:
         Settings.from_env({"LENDING_HOME": str(tmp_path)})
     assert "secret" not in str(refused.value)
+
+
+def test_the_address_of_the_online_store_is_a_redis_server_and_in_no_text(tmp_path):
+    settings = Settings.from_env({"LENDING_HOME": str(tmp_path), "LENDING_ONLINE_STORE": "redis://:secret@cache.example:6379/0"})
+    assert settings.online_address == "redis://:secret@cache.example:6379/0"
+    assert "secret" not in f"{settings} {settings!r}"
+    for wrong in ("http://:secret@cache.example", "secret", "redis://"):
+        with pytest.raises(SettingsError, match="LENDING_ONLINE_STORE: must be empty, redis://host:port/0") as refused:
+            Settings.from_env({"LENDING_HOME": str(tmp_path), "LENDING_ONLINE_STORE": wrong})
+        assert "secret" not in str(refused.value)
 
 
 def test_a_file_of_dialects_is_found_in_the_home_and_checked_at_the_start(tmp_path):
