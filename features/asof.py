@@ -89,8 +89,10 @@ def value(rows: ir.Table, feature: Feature) -> ir.Scalar:
     def conditional(node: ops.Node, arguments: dict[str, Any] | None) -> ops.Node:
         if not isinstance(node, ops.Reduction):
             return node.__recreate__(arguments) if arguments else node
-        own = (arguments or {}).get("where")
-        return node.copy(**(arguments or {}) | {"where": inside.op() if own is None else ops.And(own, inside.op())})
+        # Without arguments, none of the node's own has changed.
+        given = arguments or dict(zip(node.argnames, node.args, strict=True))
+        own = given["where"]
+        return node.copy(**given | {"where": inside.op() if own is None else ops.And(own, inside.op())})
 
     return feature.expr(rows).op().replace(conditional, filter=ops.Value).to_expr()
 
