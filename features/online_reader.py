@@ -184,8 +184,6 @@ class OnlineReader:
         """
         asked = [(view.name, view.keys(entities)) for view in self._views] if entities else []
         generation, answers = self._backend.read(asked)
-        if generation is None and not any(row for rows in answers for row in rows):
-            self._check()
         if len(answers) == 1 and None not in answers[0]:
             return self._whole(self._views[0], answers[0], generation)
         return self._joined(answers, len(entities), generation)
@@ -225,15 +223,6 @@ class OnlineReader:
         stamps = times.astype("datetime64[us]")
         stamps[~found] = np.datetime64("NaT")
         return OnlineRows(values, found, absent, stamps, generation)
-
-    def _check(self) -> None:
-        """Refuse a store that lost what it had when this reader was made."""
-        known = {view.name for view in self._backend.views()}
-        lost = [view.name for view in self._views if view.name not in known]
-        if lost:
-            raise OnlineStoreMissing(
-                f"{self._backend.where}: no longer holds the view {lost[0]}: it was removed or flushed; publish the features again"
-            )
 
     def _resolved(self, views: list[View], service: str | None, features: Sequence[str] | None) -> tuple[str, ...]:
         """The features as `view:feature`, each of them known to the store and a number."""

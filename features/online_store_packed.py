@@ -15,7 +15,7 @@ from feast.infra.supported_async_methods import SupportedAsyncMethods
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey as EntityKeyProto
 from feast.repo_config import RepoConfig
 
-from features.online_backend import OnlineBackend, OnlineGeneration, OnlineStoreMissing, Pack, View, microseconds
+from features.online_backend import OnlineBackend, OnlineGeneration, Pack, View, microseconds
 from features.online_values import FeatureRow, ReadRow, pack, unpacked, view_of
 from features.packed import NEVER, PackedSchema
 
@@ -122,21 +122,12 @@ class PackedOnlineStore(OnlineStore):
         return self._backends[mark]
 
     def _schemas(self, backend: OnlineBackend, view: View, rows: Sequence[bytes | None]) -> dict[bytes, PackedSchema]:
-        """The schemas of some rows; looked up again if one is new, or if nothing was found, which may have a reason.
-
-        Raises:
-            OnlineStoreMissing: the store does not know the view.
-        """
+        """The schemas of some rows, looked up again if one is new."""
         mark = (backend.where, view.project, view.name)
         used = {row[:8] for row in rows if row is not None}
-        if not used or used - self._known.get(mark, {}).keys():
+        if used - self._known.get(mark, {}).keys():
             self._known[mark] = backend.schemas(view.name)
-        if not self._known[mark]:
-            raise OnlineStoreMissing(
-                f"online store {backend.where} does not know the feature view {view.name} of project {view.project}: it was never "
-                "applied, or the store was removed or flushed; run feast apply, and write the features again"
-            )
-        return self._known[mark]
+        return self._known.get(mark, {})
 
 
 def _packer(view: View, keys: Sequence[bytes], rows: Sequence[FeatureRow]) -> Pack:
