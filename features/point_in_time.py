@@ -32,6 +32,7 @@ class ViewRows:
         created: created time column of the source, empty if it has none.
         ttl: how old a row may be, None for any age.
         one_row_per_key_and_time: the source promises that no search among equal times is needed.
+        files: the local Parquet files that the table is, if it is.
     """
 
     table: ir.Table
@@ -41,6 +42,7 @@ class ViewRows:
     created: str
     ttl: timedelta | None
     one_row_per_key_and_time: bool
+    files: tuple[str, ...] = ()
 
 
 def point_in_time(asked: ir.Table, views: Sequence[ViewRows], between: tuple[datetime, datetime], use_asof: bool) -> ir.Table:
@@ -75,7 +77,8 @@ def candidates(view: ViewRows, asked: ir.Table, between: tuple[datetime, datetim
         the keys, _EVENT, _KNOWN_FROM, the features, all under names of this module.
     """
     event = utc(view.table[view.event])
-    created = utc(view.table[view.created]) if view.created else event
+    # A row without a created time was known when it happened.
+    created = utc(view.table[view.created]).fill_null(event) if view.created else event
     keys = {_key(position): view.table[source] for position, (source, _) in enumerate(view.join_keys)}
     features = {_feature(position): view.table[source] for position, (source, _) in enumerate(view.features)}
     rows = view.table.select(**keys, __event=event, __created=created, __known_from=ibis.greatest(event, created), **features)

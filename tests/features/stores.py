@@ -48,14 +48,19 @@ def drivers(rows: Iterable[Sequence]) -> pa.Table:
 
 
 def project(
-    home: Path, tables: Callable | str | None, objects: list, asof: bool | None = None, registry: str = "registry.db"
+    home: Path,
+    tables: Callable | str | None,
+    objects: list,
+    plan: str = "auto",
+    registry: str = "registry.db",
+    writer: Callable | str | None = None,
 ) -> FeatureStore:
     """A feature store with these objects registered."""
     config = RepoConfig(
         project="taxi",
         provider="local",
         registry={"registry_type": "sql", "path": f"sqlite:///{home}/{registry}", "cache_ttl_seconds": 3600},
-        offline_store=IbisOfflineStoreConfig(tables=tables, asof=asof),
+        offline_store=IbisOfflineStoreConfig(tables=tables, plan=plan, writer=writer),
         online_store=PackedSqliteOnlineStoreConfig(path=str(home / "online.db")),
         entity_key_serialization_version=3,
         repo_path=home,

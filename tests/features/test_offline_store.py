@@ -1,5 +1,6 @@
-"""Point-in-time retrieval: worked cases, a plain-Python oracle on generated rows, the portable plan against the as-of plan, stock Feast."""
+"""Point-in-time retrieval: worked cases, a plain-Python oracle on generated rows, every plan against the others, stock Feast."""
 
+import itertools
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.features.stores import CAR, CAR_SCHEMA, DRIVER, INSTANT, car_view, dr
 
 REFS = ["driver_stats:trips", "driver_stats:rate_y", "driver_stats:note"]
 TTL = timedelta(hours=10)
+PLANS = ("merge", "asof", "interval")
 
 
 class Tables(dict):
@@ -29,14 +31,37 @@ class Tables(dict):
         return ibis.memtable(self[source.table]) if hasattr(source, "table") else None
 
 
+def files_of(tables: Tables, home: Path) -> Any:
+    """A resolver: the same tables as Parquet files, two of them where there are rows enough, of small row groups."""
+    numbers = itertools.count()
+
+    def files(source: Any) -> list[str] | None:
+        if not hasattr(source, "table"):
+            return None
+        table, number = tables[source.table], next(numbers)
+        paths = [home / f"{source.table}_{number}_{part}.parquet" for part in (0, 1)]
+        half = table.num_rows // 2
+        pq.write_table(table.slice(0, half), paths[0], row_group_size=max(5, half // 3))
+        pq.write_table(table.slice(half), paths[1], row_group_size=max(5, half // 3), use_dictionary=number % 2 == 0)
+        return [str(path) for path in paths]
+
+    return files
+
+
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tables, dict[str, FeatureStore]]:
-    """The same definitions on the as-of plan and on the portable plan, with a TTL and without, reading tables that tests replace."""
+    """The same definitions on every plan, with a TTL and without, reading tables that tests replace."""
     tables = Tables()
     home = tmp_path_factory.mktemp("feast")
     made = {
-        f"{plan}{'' if ttl else '_forever'}": project(home, tables, [DRIVER, CAR, driver_view(ttl), car_view(ttl)], asof, f"{plan}{ttl}.db")
-        for plan, asof in (("asof", True), ("portable", False))
+        f"{plan}{'' if ttl else '_forever'}": project(
+            home,
+            files_of(tables, home) if plan == "merge" else tables,
+            [DRIVER, CAR, driver_view(ttl), car_view(ttl)],
+            plan,
+            f"{plan}{ttl}.db",
+        )
+        for plan in PLANS
         for ttl in (TTL, None)
     }
     return tables, made
@@ -86,7 +111,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("plan", ["asof", "portable"])
+@pytest.mark.parametrize("plan", PLANS)
 @pytest.mark.parametrize(("history", "question", "answer"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_worked_cases(stores: Any, plan: str, history: list, question: tuple, answer: tuple) -> None:
     tables, made = stores
@@ -120,7 +145,7 @@ def test_order_count_and_duplicates_of_entity_rows_are_kept(stores: Any) -> None
     tables["driver_stats"] = drivers([(f"d{n}", n % 5, n % 5, n, n / 8, str(n)) for n in range(500)])
     rows = asked([(f"d{n * 7 % 600}", 7) for n in range(1000)] + [("d1", 7)] * 3)
     rows["weight"] = range(len(rows))
-    for plan in ("asof", "portable"):
+    for plan in PLANS:
         result = made[plan].get_historical_features(rows, REFS).to_df()
         assert list(result.columns) == ["driver", "event_timestamp", "weight", "trips", "rate_y", "note"]
         assert result["weight"].tolist() == list(range(len(rows)))
@@ -156,9 +181,10 @@ def test_times_in_every_form(stores: Any, times: Any) -> None:
     tables, made = stores
     tables["driver_stats"] = drivers([("a", 5, 5, 2, 0.2, "y"), ("a", 1, 1, 1, 0.1, "x")])
     frame = pd.DataFrame({"driver": ["a", "a"], "event_timestamp": times})
-    result = made["asof"].get_historical_features(frame, REFS).to_arrow()
-    assert result["trips"].to_pylist() == [2, 1]
-    assert result["event_timestamp"].to_pylist() == [hours(5), hours(1)]
+    for plan in ("merge", "asof"):
+        result = made[plan].get_historical_features(frame, REFS).to_arrow()
+        assert result["trips"].to_pylist() == [2, 1]
+        assert result["event_timestamp"].to_pylist() == [hours(5), hours(1)]
 
 
 def test_dates_are_the_start_of_the_day_in_utc(stores: Any) -> None:
@@ -179,8 +205,8 @@ def test_entity_rows_in_every_form(stores: Any) -> None:
     )
     expected = [(1, 0.1, "x"), (2, 0.2, "y"), (1, 0.1, "x")]
     for form in (frame, arrow, arrow.to_batches()[0], ibis.memtable(arrow), text, {name: arrow[name] for name in arrow.column_names}):
-        assert answers(made["asof"], form) == expected
-        assert answers(made["portable"], form) == expected
+        for plan in PLANS:
+            assert answers(made[plan], form) == expected
 
 
 def test_no_entity_rows_means_every_row_between_two_times(stores: Any) -> None:
@@ -189,7 +215,7 @@ def test_no_entity_rows_means_every_row_between_two_times(stores: Any) -> None:
     tables["driver_stats"] = drivers(
         [("b", 5, 5, 2, 0.2, "y"), ("a", 1, 1, 1, 0.1, "x"), ("a", 4, 6, 3, 0.3, "z"), ("a", 0, 0, 0, 0.0, "w"), ("b", 9, 9, 4, 0.4, "v")]
     )
-    for plan in ("asof", "portable"):
+    for plan in PLANS:
         job = made[plan].get_historical_features(None, REFS, start_date=hours(1), end_date=hours(5))
         rows = job.to_arrow().select(["driver", "event_timestamp", "trips"]).to_pylist()
         assert [tuple(row.values()) for row in rows] == [("a", hours(1), 1), ("a", hours(4), 1), ("b", hours(5), 2)]
@@ -200,7 +226,7 @@ def test_several_views_with_keys_of_their_own(stores: Any) -> None:
     tables["driver_stats"] = drivers([("a", 5, 5, 2, 0.2, "y"), ("b", 1, 1, 1, 0.1, "x")])
     tables["car_stats"] = pa.table([[1, 2], [hours(1), hours(4)], [hours(1), hours(4)], [10, 20]], schema=CAR_SCHEMA)
     frame = asked([("a", 6), ("b", 3), ("c", 6)]).assign(car=[2, 1, 1])
-    for plan in ("asof", "portable"):
+    for plan in PLANS:
         job = made[plan].get_historical_features(frame, ["car_stats:age", "driver_stats:rate_y"], full_feature_names=True)
         table = job.to_arrow()
         assert table.column_names == ["driver", "event_timestamp", "car", "car_stats__age", "driver_stats__rate_y"]
@@ -211,8 +237,9 @@ def test_several_views_with_keys_of_their_own(stores: Any) -> None:
 def test_a_view_without_an_entity(tmp_path: Path) -> None:
     view = FeatureView(name="driver_stats", entities=[], ttl=TTL, schema=[Field(name="trips", dtype=Int64)], source=source("driver_stats"))
     tables = Tables(driver_stats=drivers([("a", 5, 5, 2, 0.2, "y"), ("a", 1, 1, 1, 0.1, "x")]))
-    for asof in (True, False):
-        store = project(tmp_path, tables, [view], asof, f"{asof}.db")
+    for plan in PLANS:
+        resolver = files_of(tables, tmp_path) if plan == "merge" else tables
+        store = project(tmp_path, resolver, [view], plan, f"{plan}.db")
         frame = pd.DataFrame({"event_timestamp": [hours(9), hours(0), hours(3)]})
         assert store.get_historical_features(frame, ["driver_stats:trips"]).to_arrow()["trips"].to_pylist() == [2, None, 1]
 
@@ -221,7 +248,7 @@ def test_empty_and_one_row_requests(stores: Any) -> None:
     tables, made = stores
     tables["driver_stats"] = drivers([("a", 5, 5, 2, 0.2, "y")])
     empty = pa.schema([("driver", pa.string()), ("event_timestamp", INSTANT)]).empty_table()
-    for plan in ("asof", "portable"):
+    for plan in PLANS:
         result = made[plan].get_historical_features(empty, REFS).to_arrow()
         assert result.num_rows == 0
         assert result.column_names == ["driver", "event_timestamp", "trips", "rate_y", "note"]
@@ -233,8 +260,9 @@ def test_the_promise_of_one_row_per_key_and_time_changes_nothing_but_the_work(tm
     tables = Tables(plain=drivers(history), promised=drivers(history))
     views = [driver_view(TTL, promise=name == "promised", name=name) for name in ("plain", "promised")]
     frame = asked([(f"d{n % 45}", n % 60 - 2) for n in range(700)])
-    for asof in (True, False):
-        store = project(tmp_path, tables, [DRIVER, *views], asof, f"{asof}.db")
+    for plan in PLANS:
+        resolver = files_of(tables, tmp_path) if plan == "merge" else tables
+        store = project(tmp_path, resolver, [DRIVER, *views], plan, f"{plan}.db")
         plain, promised = (
             store.get_historical_features(frame, [f"{name}:trips", f"{name}:note"]).to_arrow() for name in ("plain", "promised")
         )
@@ -321,7 +349,7 @@ def test_naive_times_in_files_are_utc_whatever_the_zone_of_the_machine(tmp_path:
 def test_writing_is_refused_with_a_reason(stores: Any) -> None:
     tables, made = stores
     tables["driver_stats"] = drivers([("a", 5, 5, 2, 0.2, "y")])
-    with pytest.raises(NotImplementedError, match="only reads"):
+    with pytest.raises(NotImplementedError, match="is only read"):
         made["asof"].write_to_offline_store("driver_stats", tables["driver_stats"].to_pandas())
 
 
@@ -355,7 +383,8 @@ def test_many_entity_rows_are_joined_without_comparing_every_pair(stores: Any) -
     tables["driver_stats"] = drivers((f"d{n % 4000}", n // 4000, n // 4000, n, n / 8, None) for n in range(40_000))
     frame = asked([(f"d{n * 7 % 4500}", n % 12) for n in range(40_000)])
     start = time.process_time()
-    asof, portable = (made[plan].get_historical_features(frame, REFS).to_arrow() for plan in ("asof", "portable"))
-    assert time.process_time() - start < 10
-    assert asof.equals(portable)
+    merge, asof, interval = (made[plan].get_historical_features(frame, REFS).to_arrow() for plan in PLANS)
+    assert time.process_time() - start < 15
+    assert merge.equals(asof)
+    assert asof.equals(interval)
     assert asof["trips"].null_count == sum(n * 7 % 4500 >= 4000 for n in range(40_000))
