@@ -14,7 +14,7 @@ from ibis import _
 
 from features.declare import Feature, Months, table_column
 from warehouse import clock
-from warehouse.curated.regions import client_versions, current_map, regions_at
+from warehouse.curated.regions import client_versions, current_map, regions_at, regions_on
 from warehouse.curated.staged import Staged
 from warehouse.curated.values import lookup
 from warehouse.table import MONEY, TIMESTAMP, Column, TableSpec
@@ -172,23 +172,25 @@ def _sums(prefix: str) -> dict[str, ibis.Deferred]:
 
 
 def _moves(staged: Staged, as_ofs: ir.Table, terms: Terms) -> ir.Table:
-    """Moves of clients by the day of the move, as known at each date.
+    """Days on which a client lived elsewhere than the day before, as known at each date.
+
+    A region and the one that took it over are one place, and a region that nobody named says nothing about where a client was.
 
     Grain: one row per (as_of_on, client_id) with a move in the window.
     """
-    versions = client_versions(staged.clients, terms.time_zone).filter(~_.is_deleted)
+    versions = client_versions(staged.clients, terms.time_zone)
     several = versions.group_by("client_id").agg(count=_.count()).filter(_["count"] > 1)
-    ends = current_map(staged, as_ofs)
-    in_order = ibis.window(group_by=KEY, order_by="business_date")
     known = as_ofs.join(versions.semi_join(several, "client_id"), versions.known_at <= as_ofs.known_until)
-    return (
-        lookup(known.select(*KEY, "business_date", "valid_from", "region_id"), ends, ("as_of_on", "region_id"))
-        .mutate(before_id=_.region_current_map_id.lag().over(in_order))
-        .filter(
-            _.region_current_map_id != _.before_id,
-            _.valid_from > clock.window_start_on(_.as_of_on, 12),
-            _.valid_from <= _.as_of_on,
-        )
-        .group_by(KEY)
-        .agg(moves=_.count())
-    )
+    in_window = (_.valid_from > clock.window_start_on(_.as_of_on, 12)) & (_.valid_from <= _.as_of_on)
+    changed = known.filter(in_window).select(*KEY, moved_on="valid_from").distinct()
+    days = changed.mutate(before_on=(_.moved_on - ibis.interval(days=1)).cast("date"))
+    places = current_map(staged, as_ofs)
+    after = _place(regions_on(days, "moved_on", staged, as_ofs, terms), places, "after_id")
+    before = _place(regions_on(days, "before_on", staged, as_ofs, terms), places, "before_id")
+    steps = lookup(lookup(days, after, (*KEY, "moved_on")), before, (*KEY, "before_on"))
+    return steps.filter(_.after_id != _.before_id).group_by(KEY).agg(moves=_.count())
+
+
+def _place(homes: ir.Table, places: ir.Table, name: str) -> ir.Table:
+    """The region that the client's region is part of as known at the date; null where the region is Unknown."""
+    return lookup(homes, places, ("as_of_on", "region_id")).rename({name: "region_current_map_id"}).drop("region_id")

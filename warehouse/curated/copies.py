@@ -45,7 +45,7 @@ def copied(staged: Staged, asked: ir.Table, terms: Terms) -> Staged:
     }
     return staged._replace(
         products=codes.mutate(**always).cache(),
-        product_types=codes.select("product_type_id", **always).cache(),
+        product_types=codes.select("product_type_id", product_type_name="product_type_id", **always).cache(),
         contracts=contracts,
         contract_status_history=_renamed(_known(staged.contract_status_history, copies, "contract_number"), "contract_number"),
         installments=_renamed(_known(staged.installments, schedule, "installment_id"), "installment_id", "contract_number"),
