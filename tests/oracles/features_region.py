@@ -7,7 +7,7 @@ from typing import Any
 from tests.oracles.days import DAY, add_months, first_day, last_day, window_start
 from tests.oracles.features import client_repayment
 from tests.oracles.features_numbers import share
-from tests.oracles.positions import Book, valid_from
+from tests.oracles.positions import UNKNOWN, Book, valid_from
 
 PRIOR = 200  # installments of the whole book that stand in for a region's own while it has few
 
@@ -78,20 +78,21 @@ def of_client(now: Book, client_id: str, latest: Snapshot, earlier: Snapshot) ->
 
 
 def moves(now: Book, client_id: str) -> int:
-    """Days of twelve months on which the region was another one than the day before, save for a successor's taking over."""
+    """Days of twelve months on which the client lived in another place than the day before; Unknown is no place."""
     chain = now.client_versions.get(client_id, [])
-    days = {valid_from(version, now.terms.time_zone) for version in chain}
-    window = [day for day in days if window_start(now.as_of, 12) < day <= now.as_of]
+    changed_on = {valid_from(version, now.terms.time_zone) for version in chain}
+    window = [day for day in changed_on if window_start(now.as_of, 12) < day <= now.as_of]
     steps = [(now.region(client_id, day - DAY), now.region(client_id, day)) for day in window]
-    return sum(before != after and not is_succeeded(now, before, after) for before, after in steps)
+    return sum(UNKNOWN not in step and place(now, step[0]) != place(now, step[1]) for step in steps)
 
 
-def is_succeeded(now: Book, before: str, after: str) -> bool:
-    """Whether one region took the other over, by one merger or several."""
-    seen: set[str] = set()
-    while before in now.region_rows and before not in seen:
-        seen.add(before)
-        before = now.region_rows[before]["successor_region_id"]
-        if before == after:
-            return True
-    return False
+def place(now: Book, region_id: str) -> str:
+    """The region that a region is part of: its successor, that one's successor, and so on."""
+    seen = {region_id}
+    while region_id in now.region_rows:
+        successor = now.region_rows[region_id]["successor_region_id"]
+        if successor is None or successor in seen:
+            return region_id
+        seen.add(successor)
+        region_id = successor
+    return UNKNOWN
