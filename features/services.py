@@ -2,6 +2,7 @@
 
 from feast import FeatureService
 
+from features.on_demand import loan_request, selected
 from features.views import client_repayment
 
 # Named one by one, in the order of the model matrix: a feature added to the view must not enter a trained model's service.
@@ -37,4 +38,91 @@ default_risk_v1 = FeatureService(
     tags={"model": "default_risk"},
 )
 
-SERVICES = (default_risk_v1,)
+DEFAULT_RISK_V2_FEATURES = (
+    *DEFAULT_RISK_V1_FEATURES,
+    "installments_due_count_6m",
+    "installments_due_count_12m",
+    "late_count_3m",
+    "late_count_12m",
+    "late_over_5_days_ratio_3m",
+    "late_over_5_days_ratio_6m",
+    "late_over_5_days_ratio_12m",
+    "late_over_5_days_ratio_lifetime",
+    "late_30_days_ratio_lifetime",
+    "skipped_count_6m",
+    "mean_late_days_3m",
+    "mean_late_days_6m",
+    "mean_late_days_12m",
+    "mean_late_days_lifetime",
+    "late_days_deviation_lifetime",
+    "amount_weighted_late_days_3m",
+    "amount_weighted_late_days_6m",
+    "amount_weighted_late_days_12m",
+    "paid_ratio_3m",
+    "paid_ratio_6m",
+    "paid_ratio_12m",
+    "paid_3_days_early_ratio_3m",
+    "paid_3_days_early_ratio_6m",
+    "paid_3_days_early_ratio_12m",
+    "repayment_count_3m",
+    "repayment_count_6m",
+    "repayment_count_12m",
+    "penalty_ratio_3m",
+    "penalty_ratio_6m",
+    "penalty_ratio_12m",
+    "decayed_late_days_3m",
+    "decayed_late_days_6m",
+    "decayed_late_days_12m",
+    "months_since_last_late",
+    "max_dpd_3m",
+    "max_dpd_6m",
+    "late_pay_ratio_change_12m",
+    "late_pay_ratio_growth_12m",
+    "late_days_slope_6_12m",
+    "late_days_slope_12_12m",
+    "on_time_run_count_12m",
+    "late_run_count_12m",
+    "last_late_days_12m",
+    "last_3_mean_late_days_12m",
+    "last_5_max_late_days_12m",
+    "latest_contract_late_ratio",
+    "unpaid_installment_count",
+    "overdue_ratio",
+    "outstanding_principal_ratio",
+    "next_month_due_amount",
+    "longest_open_contract_months",
+    "par30_amount",
+    "contract_count_lifetime",
+    "cash_loan_ratio_lifetime",
+    "consumer_durable_loan_ratio_lifetime",
+    "two_wheeler_loan_ratio_lifetime",
+    "latest_principal_ratio_lifetime",
+    "latest_tenor_months",
+    "latest_interest_ratio",
+    "refinanced_count_lifetime",
+    "months_since_latest_contract",
+    "max_principal_amount_lifetime",
+    "max_tenor_months_lifetime",
+    "fpd30_count_lifetime",
+    "latest_contract_first_late_days",
+    "paid_off_contract_count_lifetime",
+    "full_term_ratio_lifetime",
+)
+
+default_risk_v2 = FeatureService(
+    name="default_risk_v2",
+    features=[client_repayment[list(DEFAULT_RISK_V2_FEATURES)]],
+    description="What the default-risk model reads of a client: lateness, its trend and newest cases, arrears, exposure, products, tenure",
+    owner="credit-risk",
+    tags={"model": "default_risk"},
+)
+
+loan_request_v1 = FeatureService(
+    name="loan_request_v1",
+    features=[client_repayment[list(DEFAULT_RISK_V2_FEATURES)], selected(loan_request)],
+    description="What is read of a client who asks for a loan: all that the default-risk model reads, and how the request compares with it",
+    owner="credit-risk",
+    tags={"model": "loan_request"},
+)
+
+SERVICES = (default_risk_v1, default_risk_v2, loan_request_v1)

@@ -6,6 +6,7 @@ Definitions are registered only when they differ from the registered ones, since
 import fcntl
 import hashlib
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ from sqlalchemy import create_engine, func, make_url, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from features.entities import PROJECT, client, lending
+from features.offline_writer import ReleaseWriter
+from features.on_demand import ON_DEMAND_VIEWS, requested_loan
 from features.services import SERVICES
 from features.sources import SOURCES, ReleasedTables
 from features.views import VIEWS
@@ -27,11 +30,12 @@ from warehouse.settings import Settings
 if TYPE_CHECKING:
     from sqlalchemy import URL
 
-DEFINITIONS = (client, *SOURCES, *VIEWS, *SERVICES)
+DEFINITIONS = (client, *SOURCES, requested_loan, *VIEWS, *ON_DEMAND_VIEWS, *SERVICES)
 REGISTRY_CACHE_SECONDS = 3600  # definitions change with a deployment; a read of the registry costs more than a lookup
 _TAG = "definitions_sha256"
 _LOCK = 0x1E4D146  # any number that other users of the database do not lock
 _RESOLVER = "features.sources.released_table"
+_WRITER = "features.offline_writer.push_to_environment"
 
 
 class RegistryUnusable(RuntimeError):
@@ -55,7 +59,7 @@ def feature_store(settings: Settings, release_id: int | None = None, lake: Lake 
     try:
         with _one_at_a_time(settings):
             if not _is_registered(store, marked):
-                store.apply([marked, *DEFINITIONS])
+                _register(store, [marked, *DEFINITIONS])
     except SQLAlchemyError as error:
         raise RegistryUnusable(_unusable(settings, error)) from None  # the cause would show statements and values
     return store
@@ -64,7 +68,13 @@ def feature_store(settings: Settings, release_id: int | None = None, lake: Lake 
 def repo_config(settings: Settings, tables: ReleasedTables) -> RepoConfig:
     """Feast's configuration; the same as features/repo/feature_store.yaml says to the `feast` command."""
     return RepoConfig(
-        **_plain_config(settings, str(registry_address(settings).render_as_string(hide_password=False)), settings.online_address, tables)
+        **_plain_config(
+            settings,
+            str(registry_address(settings).render_as_string(hide_password=False)),
+            settings.online_address,
+            tables,
+            ReleaseWriter(settings),
+        )
     )
 
 
@@ -76,7 +86,7 @@ def feast_yaml(settings: Settings, registry: str = "${LENDING_FEAST_REGISTRY}", 
         registry: what stands for the address of the registry; a variable, since the address may hold a password and the text is a file.
         online: the same for the address of a Redis online store.
     """
-    return yaml.safe_dump(_plain_config(settings, registry, online, _RESOLVER), sort_keys=False)
+    return yaml.safe_dump(_plain_config(settings, registry, online, _RESOLVER, _WRITER), sort_keys=False)
 
 
 def registry_address(settings: Settings) -> "URL":
@@ -84,13 +94,13 @@ def registry_address(settings: Settings) -> "URL":
     return make_url(settings.feast_registry_uri or f"sqlite:///{settings.feast_registry}")
 
 
-def _plain_config(settings: Settings, registry: str, online: str, tables: Any) -> dict[str, Any]:
+def _plain_config(settings: Settings, registry: str, online: str, tables: Any, writer: Any) -> dict[str, Any]:
     """What both forms of the configuration say."""
     return {
         "project": PROJECT,
         "provider": "local",
         "registry": {"registry_type": "sql", "path": registry, "cache_ttl_seconds": REGISTRY_CACHE_SECONDS},
-        "offline_store": {"type": "features.offline_store.IbisOfflineStore", "tables": tables},
+        "offline_store": {"type": "features.offline_store.IbisOfflineStore", "tables": tables, "writer": writer},
         "online_store": _online_config(settings, online),
         "entity_key_serialization_version": 3,
     }
@@ -110,11 +120,11 @@ def fingerprint() -> str:
 
 
 def _without_times(value: Any) -> Any:
-    """A message without the parts in which Feast keeps when an object was made; a source is a definition of its own."""
+    """A message without what Feast adds by itself, times and columns of entities; entities and sources are definitions of their own."""
     if isinstance(value, list):
         return [_without_times(part) for part in value]
     if isinstance(value, dict):
-        return {name: _without_times(part) for name, part in value.items() if name not in ("meta", "batchSource")}
+        return {name: _without_times(part) for name, part in value.items() if name not in ("meta", "batchSource", "entityColumns")}
     return value
 
 
@@ -129,6 +139,13 @@ def _is_registered(store: FeatureStore, project: Project) -> bool:
         return store.registry.get_project(PROJECT, allow_cache=False).tags.get(_TAG) == project.tags[_TAG]
     except (ProjectNotFoundException, ProjectObjectNotFoundException):
         return False
+
+
+def _register(store: FeatureStore, objects: list) -> None:
+    """Put the definitions in the registry; Feast calls on-demand views slow offline, which ours are not (docs/features.md)."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "On demand feature view is an experimental feature", RuntimeWarning)
+        store.apply(objects)
 
 
 @contextmanager
