@@ -44,13 +44,13 @@ class Snapshot:
 
     Attributes:
         view: how they are kept online.
-        rows: one row per key.
+        rows: one row per key; None if the release was made before the view existed, so that nothing of it stays online.
         event: event time column.
         created: created time column.
     """
 
     view: View
-    rows: ir.Table
+    rows: ir.Table | None
     event: str
     created: str
 
@@ -95,17 +95,19 @@ def snapshots_of(pinned: Pinned) -> list[Snapshot]:
     from features.online_values import view_of
     from features.views import VIEWS
 
-    snapshots = []
-    for feature_view in VIEWS:
-        source = cast("ParquetSource", feature_view.batch_source)
-        table = pinned.table(source.table)
-        rows = table.filter(table.as_of_on == pinned.release.business_date)
-        if not rows.count().to_pyarrow().as_py() and table.count().to_pyarrow().as_py():
-            raise NoSnapshot(
-                f"release {pinned.release.release_id} has no rows of {source.table} as of {pinned.release.business_date}; run lending build"
-            )
-        snapshots.append(Snapshot(view_of(PROJECT, feature_view), rows, source.timestamp_field, source.created_timestamp_column))
-    return snapshots
+    return [_snapshot(pinned, view_of(PROJECT, view), cast("ParquetSource", view.batch_source)) for view in VIEWS]
+
+
+def _snapshot(pinned: Pinned, view: View, source: "ParquetSource") -> Snapshot:
+    """The rows of one feature view."""
+    event, created, release = source.timestamp_field, source.created_timestamp_column, pinned.release
+    if source.table not in release.tables:
+        return Snapshot(view, None, event, created)
+    table = pinned.table(source.table)
+    rows = table.filter(table.as_of_on == release.business_date)
+    if not rows.count().to_pyarrow().as_py() and table.count().to_pyarrow().as_py():
+        raise NoSnapshot(f"release {release.release_id} has no rows of {source.table} as of {release.business_date}; run lending build")
+    return Snapshot(view, rows, event, created)
 
 
 def write_snapshots(publication: Publication, snapshots: list[Snapshot], release: Release, settings: Settings) -> OnlineGeneration:
@@ -141,6 +143,8 @@ def write_snapshots(publication: Publication, snapshots: list[Snapshot], release
 
 def _batches(snapshot: Snapshot) -> Iterator[pa.RecordBatch]:
     """The rows to publish in the order of their keys, which keeps the pages of the file in order too."""
+    if snapshot.rows is None:
+        return
     key = snapshot.view.join_keys[0][0]
     columns = dict.fromkeys((key, snapshot.event, snapshot.created, *snapshot.view.schema.names))
     yield from snapshot.rows.select(*columns).order_by(key).to_pyarrow_batches(chunk_size=ROWS_AT_ONCE)

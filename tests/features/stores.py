@@ -54,14 +54,15 @@ def project(
     plan: str = "auto",
     registry: str = "registry.db",
     writer: Callable | str | None = None,
+    online: Any = None,
 ) -> FeatureStore:
-    """A feature store with these objects registered."""
+    """A feature store with these objects registered; its online store is a file in the home unless another is given."""
     config = RepoConfig(
         project="taxi",
         provider="local",
         registry={"registry_type": "sql", "path": f"sqlite:///{home}/{registry}", "cache_ttl_seconds": 3600},
         offline_store=IbisOfflineStoreConfig(tables=tables, plan=plan, writer=writer),
-        online_store=PackedSqliteOnlineStoreConfig(path=str(home / "online.db")),
+        online_store=online or PackedSqliteOnlineStoreConfig(path=str(home / "online.db")),
         entity_key_serialization_version=3,
         repo_path=home,
     )

@@ -1,11 +1,10 @@
-"""Packed rows and the Feast online store over them: every type, newer wins, schema changes, keys of every kind, Feast's own commands."""
+"""The Feast online stores over packed rows, on SQLite and on Redis: every type, newer wins, schema changes, keys of every kind."""
 
 import asyncio
 import subprocess
 import sys
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import ibis
@@ -13,23 +12,19 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, ValueType
-from feast.infra.key_encoding_utils import serialize_entity_key
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.type_map import python_values_to_proto_values
 from feast.types import Array, Bool, Bytes, Float32, Float64, Int32, Int64, Json, Map, String, UnixTimestamp
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from features.entity_key import keys_of, text_of
 from features.online_backend import OnlineGeneration, OnlineStoreMissing
-from features.online_file import SqliteBackend
 from features.online_reader import OnlineReader, UnknownFeature
-from features.online_store import PackedSqliteOnlineStore, PackedSqliteOnlineStoreConfig
+from features.online_redis import RedisBackend
+from features.online_store import PackedSqliteOnlineStoreConfig
+from features.online_store_redis import PackedRedisOnlineStoreConfig
 from features.online_values import pack, view_of
-from features.packed import BODY, FIXED, NEVER, TIMES, PackedSchema, decode, encode, times_of
-from features.packed_arrow import encode_arrow
-from tests.features.stores import CAR, CAR_SCHEMA, DRIVER, INSTANT, car_view, driver_view, drivers, hours, project, source
+from tests.features.online_stores import Online
+from tests.features.stores import CAR, CAR_SCHEMA, DRIVER, car_view, driver_view, drivers, hours, project, source
 
 Row = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
 
@@ -41,17 +36,72 @@ class Tables(dict):
         return ibis.memtable(self[wanted.table])
 
 
-@pytest.fixture
-def tables() -> Tables:
-    return Tables(
-        driver_stats=drivers([("a", 1, 1, 1, 0.5, "x"), ("b", 2, 2, None, None, None)]),
-        car_stats=pa.table([[7], [hours(1)], [hours(1)], [3]], schema=CAR_SCHEMA),
-    )
+def feature_tables() -> dict[str, pa.Table]:
+    return {
+        "driver_stats": drivers([("a", 1, 1, 1, 0.5, "x"), ("b", 2, 2, None, None, None)]),
+        "car_stats": pa.table([[7], [hours(1)], [hours(1)], [3]], schema=CAR_SCHEMA),
+    }
+
+
+TYPES = {
+    "b": (Bool, [True, None]),
+    "i": (Int32, [-7, None]),
+    "l": (Int64, [2**62, None]),
+    "f": (Float32, [0.5, None]),
+    "d": (Float64, [0.1, None]),
+    "s": (String, ["é", None]),
+    "y": (Bytes, [b"\x00\xff", None]),
+    "t": (UnixTimestamp, [datetime(2024, 1, 1, 5, tzinfo=UTC), None]),
+    "fl": (Array(Float64), [[0.5, 1.5], None]),
+    "sl": (Array(String), [["a", ""], []]),
+    "tl": (Array(UnixTimestamp), [[datetime(2024, 1, 1, tzinfo=UTC)], None]),
+    "m": (Map, [{"k": 1}, None]),
+    "j": (Json, ['{"a": 1}', None]),
+}
+PAIR = [Entity(name=name, join_keys=[name], value_type=ValueType.INT64) for name in ("n", "m")]
+SEAT = Entity(name="seat", join_keys=["seat"], value_type=ValueType.INT32)
+VIEWS = [
+    driver_view(timedelta(days=1)),
+    car_view(None),
+    FeatureView(
+        name="types", entities=[DRIVER], schema=[Field(name=name, dtype=kind) for name, (kind, _) in TYPES.items()], source=source("types")
+    ),
+    FeatureView(name="pairs", entities=PAIR, schema=[Field(name="v", dtype=Int64)], source=source("pairs")),
+    FeatureView(name="seats", entities=[SEAT], schema=[Field(name="w", dtype=Float32)], source=source("seats")),
+]
+TRIP = FeatureService(name="trip", features=[VIEWS[0][["rate_y", "trips"]], VIEWS[2][["b", "i", "l", "f", "d", "t"]]])
+World = tuple[FeatureStore, Tables, Online]
+
+
+@pytest.fixture(scope="module", params=["sqlite", "redis"])
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """One project for all tests of the module, since registering takes longer than they do."""
+    home = tmp_path_factory.mktemp(request.param)
+    address = request.getfixturevalue("redis_server") if request.param == "redis" else ""
+    tables, online = Tables(), Online(home / "online.db", address)
+    return project(home, tables, [DRIVER, CAR, SEAT, *PAIR, *VIEWS, TRIP], online=online.config()), tables, online
 
 
 @pytest.fixture
-def store(tmp_path: Path, tables: Tables) -> FeatureStore:
-    return project(tmp_path, tables, [DRIVER, CAR, driver_view(timedelta(days=1)), car_view(None)])
+def store(world: World) -> FeatureStore:
+    """The project, with nothing in its online store."""
+    store, tables, online = world
+    online.lose()
+    tables.clear()
+    tables.update(feature_tables())
+    views = store.list_feature_views()
+    store._get_provider().online_store.update(store.config, [], views, [], [], False)
+    return store
+
+
+@pytest.fixture
+def tables(world: World) -> Tables:
+    return world[1]
+
+
+@pytest.fixture
+def online(world: World) -> Online:
+    return world[2]
 
 
 def key(name: str) -> EntityKey:
@@ -76,133 +126,7 @@ def trips(store: FeatureStore, name: str) -> int | None:
     return store.get_online_features(["driver_stats:trips"], [{"driver": name}]).to_dict()["trips"][0]
 
 
-# --- the layout ---------------------------------------------------------------------------------------------------------------------
-
-CELLS = {
-    "float64": st.floats(allow_nan=False),
-    "int64": st.integers(-(2**63), 2**63 - 1),
-    "timestamp": st.integers(-(2**40), 2**40),
-    "float32": st.floats(width=32, allow_nan=False),
-    "int32": st.integers(-(2**31), 2**31 - 1),
-    "bool": st.booleans(),
-    "string": st.text(max_size=5).map(str.encode),
-    "bytes": st.binary(max_size=5),
-    "proto": st.binary(max_size=5),
-}
-
-
-@st.composite
-def packed_rows(draw: Callable) -> tuple[PackedSchema, list[list], list[int], list[int]]:
-    kinds = draw(st.lists(st.sampled_from(list(CELLS)), min_size=1, max_size=12))
-    schema = PackedSchema(tuple((f"f{place}", kind) for place, kind in enumerate(kinds)))
-    count = draw(st.integers(0, 5))
-    columns = [draw(st.lists(st.one_of(st.none(), CELLS[kind]), min_size=count, max_size=count)) for kind in kinds]
-    times = st.lists(st.integers(-(2**62), 2**62), min_size=count, max_size=count)
-    return schema, columns, draw(times), draw(times)
-
-
-def packed(schema: PackedSchema, columns: list[list], events: list[int], created: list[int]) -> list[bytes]:
-    empty = {"string": b"", "bytes": b"", "proto": b""}
-    cells = [
-        ([empty.get(kind, 0) if value is None else value for value in column], [value is None for value in column])
-        for (_, kind), column in zip(schema.fields, columns, strict=True)
-    ]
-    return encode(schema, cells, np.array(events, "i8"), np.array(created, "i8"))
-
-
-@given(packed_rows())
-@settings(max_examples=60, deadline=None)
-def test_what_is_packed_is_unpacked(rows: tuple) -> None:
-    schema, columns, events, created = rows
-    values = packed(schema, columns, events, created)
-    assert decode(schema, values, schema.names) == columns
-    assert [times.tolist() for times in times_of(values)] == [events, created]
-
-
-@given(st.lists(st.tuples(st.integers(-(2**62), 2**62), st.integers(-(2**62), 2**62)), min_size=2, max_size=2))
-@settings(max_examples=60, deadline=None)
-def test_bytes_of_the_times_sort_as_the_times(pairs: list[tuple[int, int]]) -> None:
-    schema = PackedSchema((("f", "int64"),))
-    first, second = packed(schema, [[1, 2]], [pair[0] for pair in pairs], [pair[1] for pair in pairs])
-    assert (first[TIMES] < second[TIMES]) == (pairs[0] < pairs[1])
-    assert packed(schema, [[1]], [5], [NEVER])[0][TIMES] < packed(schema, [[1]], [5], [-(2**62)])[0][TIMES]
-
-
-def test_a_nan_is_stored_as_null_as_feast_does() -> None:
-    schema = PackedSchema((("f", "float64"), ("g", "float32")))
-    value = encode(schema, [([float("nan")], [False]), ([float("nan")], [False])], np.array([1]), np.array([1]))
-    assert decode(schema, value, ["f", "g"]) == [[None], [None]]
-    assert value == packed(schema, [[None], [None]], [1], [1])
-
-
-def test_keys_are_those_of_feast() -> None:
-    for kind, field, values in (
-        ("string", "string_val", ["", "C1", "é"]),
-        ("int64", "int64_val", [-5, 2**40]),
-        ("int32", "int32_val", [7]),
-    ):
-        keys = [EntityKey(join_keys=["k"], entity_values=[Value(**{field: value})]) for value in values]
-        assert keys_of("k", kind, values) == [serialize_entity_key(one, 3) for one in keys]
-        assert [text_of(one) for one in keys_of("k", kind, values)] == [str(value) for value in values]
-
-
-def test_arrow_gives_the_same_bytes_as_feast_rows() -> None:
-    """The publisher's way and Feast's way into the layout agree, so an unchanged row is found unchanged whoever wrote it."""
-    table = drivers([("a", 1, 2, 1, 0.5, "x"), ("b", 2, 2, None, None, None), ("c", 3, 3, 3, float("nan"), "")])
-    view = driver_view(None)
-    schema = view_of("taxi", view).schema
-    rows = [
-        (
-            key(line["driver"]),
-            dict(
-                zip(
-                    schema.names,
-                    (
-                        python_values_to_proto_values([line[name]], field.dtype.to_value_type())[0]
-                        for name, field in zip(schema.names, view.features, strict=True)
-                    ),
-                    strict=True,
-                )
-            ),
-            line["at"],
-            line["seen_at"],
-        )
-        for line in table.to_pylist()
-    ]
-    assert encode_arrow(schema, table.to_batches()[0], "at", "seen_at") == pack(schema, rows)
-
-
-def test_a_value_that_does_not_fit_its_declared_type_is_refused() -> None:
-    batch = pa.record_batch({"at": pa.array([hours(0)], INSTANT), "n": pa.array([1.5])})
-    with pytest.raises(ValueError, match="feature n: a value of the double column does not fit the declared int64"):
-        encode_arrow(PackedSchema((("n", "int64"),)), batch, "at", None)
-    with pytest.raises(TypeError, match="feature trips: declared as int64 but a row holds string_val"):
-        pack(PackedSchema((("trips", "int64"),)), [(key("a"), {"trips": Value(string_val="1")}, hours(0), None)])
-
-
-# --- Feast's interface --------------------------------------------------------------------------------------------------------------
-
-TYPES = {
-    "b": (Bool, [True, None]),
-    "i": (Int32, [-7, None]),
-    "l": (Int64, [2**62, None]),
-    "f": (Float32, [0.5, None]),
-    "d": (Float64, [0.1, None]),
-    "s": (String, ["é", None]),
-    "y": (Bytes, [b"\x00\xff", None]),
-    "t": (UnixTimestamp, [datetime(2024, 1, 1, 5, tzinfo=UTC), None]),
-    "fl": (Array(Float64), [[0.5, 1.5], None]),
-    "sl": (Array(String), [["a", ""], []]),
-    "tl": (Array(UnixTimestamp), [[datetime(2024, 1, 1, tzinfo=UTC)], None]),
-    "m": (Map, [{"k": 1}, None]),
-    "j": (Json, ['{"a": 1}', None]),
-}
-
-
-def test_every_type_comes_back(tmp_path: Path, tables: Tables) -> None:
-    fields = [Field(name=name, dtype=dtype) for name, (dtype, _) in TYPES.items()]
-    view = FeatureView(name="types", entities=[DRIVER], schema=fields, source=source("types"))
-    store = project(tmp_path, tables, [DRIVER, view])
+def test_every_type_comes_back(store: FeatureStore) -> None:
     columns = {name: python_values_to_proto_values(values, dtype.to_value_type()) for name, (dtype, values) in TYPES.items()}
     rows = [(key(f"d{at}"), {name: column[at] for name, column in columns.items()}, hours(1), None) for at in range(2)]
     write(store, rows, "types")
@@ -253,43 +177,36 @@ def test_unknown_keys_are_not_found_and_duplicates_are_kept(store: FeatureStore)
     assert read(store, []) == []
 
 
-def test_views_with_other_keys_and_composite_keys(tmp_path: Path, tables: Tables) -> None:
+def test_views_with_other_keys_and_composite_keys(store: FeatureStore) -> None:
     """The keys (1, 23) and (12, 3) are different, whatever their texts have in common."""
-    entities = [Entity(name=name, join_keys=[name], value_type=ValueType.INT64) for name in ("n", "m")]
-    pair = FeatureView(name="pairs", entities=entities, schema=[Field(name="v", dtype=Int64)], source=source("pairs"))
-    store = project(tmp_path, tables, [*entities, pair, CAR, car_view(None)])
     keys = [EntityKey(join_keys=["m", "n"], entity_values=[Value(int64_val=m), Value(int64_val=n)]) for m, n in ((23, 1), (3, 12))]
     write(store, [(one, {"v": Value(int64_val=at)}, hours(1), None) for at, one in enumerate(keys)], "pairs")
     answer = store.get_online_features(["pairs:v"], [{"n": 12, "m": 3}, {"n": 1, "m": 23}, {"n": 1, "m": 3}]).to_dict()
     assert answer["v"] == [1, 0, None]
+    seat = EntityKey(join_keys=["seat"], entity_values=[Value(int32_val=-4)])
+    write(store, [(seat, {"w": Value(float_val=0.5)}, hours(1), None)], "seats")
+    assert store.get_online_features(["seats:w"], [{"seat": -4}, {"seat": 4}]).to_dict()["w"] == [0.5, None]
 
 
-def test_rows_of_an_older_schema_are_not_misread(tmp_path: Path, tables: Tables) -> None:
+def test_rows_of_an_older_schema_are_not_misread(store: FeatureStore, online: Online) -> None:
     """Kept: the same name and type. Gone: a feature that was removed. Not there: a new one, and one whose type changed."""
-
-    def views(*fields: tuple[str, Any]) -> FeatureView:
-        return FeatureView(
-            name="driver_stats",
-            entities=[DRIVER],
-            schema=[Field(name=name, dtype=dtype) for name, dtype in fields],
-            source=source("driver_stats"),
-        )
-
-    store = project(tmp_path, tables, [DRIVER, views(("trips", Int64), ("rate_y", Float64), ("note", String))])
     write(store, [row("a", 1, 1, 4)])
-    reader = OnlineReader(SqliteBackend(tmp_path / "online.db", "taxi"), features=["rate_y", "trips"])
-    store.apply([views(("extra", Float64), ("trips", Float64), ("rate_y", Float64))])
-    assert read(store, ["a"]) == [(hours(1), {"rate_y": Value(double_val=2.0)})]
-    answer = store.get_online_features([f"driver_stats:{name}" for name in ("rate_y", "trips", "extra")], [{"driver": "a"}]).to_dict()
-    assert [answer[name] for name in ("rate_y", "trips", "extra")] == [[2.0], [None], [None]]
-    write(store, [(key("b"), {name: Value(double_val=7.0) for name in ("extra", "trips", "rate_y")}, hours(2), None)])
-    rows = OnlineReader(SqliteBackend(tmp_path / "online.db", "taxi"), features=["rate_y", "trips", "extra"]).read(["a", "b"])
+    opened_before = OnlineReader(online.backend(), features=["rate_y", "driver_stats:trips"])
+    kinds = {"driver": String, "extra": Float64, "trips": Float64, "rate_y": Float64}
+    fields = [Field(name=name, dtype=kind) for name, kind in kinds.items()]
+    changed = FeatureView(name="driver_stats", entities=[DRIVER], schema=fields, source=source("driver_stats"))
+    plugin = store._get_provider().online_store
+    plugin.update(store.config, [], [changed], [], [], True)
+    assert plugin.online_read(store.config, changed, [key("a")]) == [(hours(1), {"rate_y": Value(double_val=2.0)})]
+    values = {name: Value(double_val=7.0) for name in ("extra", "trips", "rate_y")}
+    plugin.online_write_batch(store.config, changed, [(key("b"), values, hours(2), None)], None)
+    rows = OnlineReader(online.backend(), features=["rate_y", "driver_stats:trips", "extra"]).read(["a", "b"])
     assert rows.found.tolist() == [True, True]
     assert rows.absent.tolist() == [[False, True, True], [False, False, False]]
     np.testing.assert_array_equal(rows.values, [[2.0, np.nan, np.nan], [7.0, 7.0, 7.0]])
-    opened_before = reader.read(["a", "b"])
-    np.testing.assert_array_equal(opened_before.values, [[2.0, 4.0], [7.0, np.nan]])
-    assert opened_before.absent.tolist() == [[False, False], [False, True]]
+    older = opened_before.read(["a", "b"])
+    np.testing.assert_array_equal(older.values, [[2.0, 4.0], [7.0, np.nan]])
+    assert older.absent.tolist() == [[False, False], [False, True]]
 
 
 def test_async_forms(store: FeatureStore) -> None:
@@ -305,7 +222,7 @@ def test_async_forms(store: FeatureStore) -> None:
 
 
 def test_feast_materialize_and_push(store: FeatureStore, tables: Tables) -> None:
-    store.materialize(hours(0), hours(9))
+    store.materialize(hours(0), hours(9), feature_views=["driver_stats", "car_stats"])
     answer = store.get_online_features(["driver_stats:trips", "driver_stats:note", "car_stats:age"], [{"driver": "a", "car": 7}]).to_dict()
     assert (answer["trips"], answer["note"], answer["age"]) == ([1], ["x"], [3])
     tables["driver_stats"] = drivers([("a", 0, 0, 99, 0.0, "older"), ("a", 3, 3, 5, 0.0, "y"), ("a", 3, 4, 6, 0.0, "z")])
@@ -317,78 +234,148 @@ def test_feast_materialize_and_push(store: FeatureStore, tables: Tables) -> None
     assert trips(store, "a") == 8
 
 
-def test_a_removed_view_takes_its_rows_with_it_and_a_kept_one_does_not(store: FeatureStore, tmp_path: Path) -> None:
+def test_a_removed_view_takes_its_rows_with_it_and_nothing_of_anybody_else(store: FeatureStore, online: Online) -> None:
     write(store, [row("a", 1, 1, 4)])
-    store.apply([DRIVER, CAR, driver_view(timedelta(days=2)), car_view(None)])
+    other, stats = online.backend("bus", create=True), store.get_feature_view("driver_stats")
+    other.declare([view_of("bus", stats)])
+    other.write(view_of("bus", stats), [b"key"], lambda served, held, known: pack(view_of("bus", stats).schema, [row("a", 1, 1, 9)]), [])
+    plugin = store._get_provider().online_store
+    plugin.update(store.config, [], [stats], [], [], True)
     assert trips(store, "a") == 4
-    store.apply([], objects_to_delete=[store.get_feature_view("driver_stats")], partial=False)
-    backend = SqliteBackend(tmp_path / "online.db", "taxi")
-    assert [view.name for view in backend.views()] == ["car_stats"]
-    store.teardown()
-    assert backend.views() == []
+    plugin.update(store.config, [stats], [], [], [], True)
+    assert "driver_stats" not in {view.name for view in online.backend().views()}
+    with pytest.raises(OnlineStoreMissing, match="driver_stats"):
+        read(store, ["a"])
+    plugin.teardown(store.config, store.list_feature_views(), [])
+    assert (online.backend().views(), online.backend().generation()) == ([], None)
+    assert [key for key, _ in other.keys_with_times("driver_stats")] == [b"key"]
 
 
-def test_a_removed_file_is_an_error_and_is_made_again(store: FeatureStore, tmp_path: Path) -> None:
+def test_a_lost_store_is_an_error_and_is_made_again(store: FeatureStore, online: Online) -> None:
+    """Nothing is answered where nothing is known: a removed file and a flushed server must not look like unknown keys."""
     write(store, [row("a", 1, 1, 4)])
-    for path in tmp_path.glob("online.db*"):
-        path.unlink()
-    with pytest.raises(OnlineStoreMissing, match=r"driver_stats.*removed"):
+    reader = OnlineReader(online.backend(), features=["driver_stats:trips"])
+    assert reader.read(["a"]).values.tolist() == [[4]]
+    online.lose()
+    with pytest.raises(OnlineStoreMissing, match=r"driver_stats|publish the features first"):
+        reader.read(["a"])
+    with pytest.raises(OnlineStoreMissing, match="driver_stats"):
         trips(store, "a")
+    with pytest.raises(OnlineStoreMissing, match="publish the features first"):
+        OnlineReader(online.backend(), features=["driver_stats:trips"])
     write(store, [row("a", 1, 1, 5)])
     assert trips(store, "a") == 5
 
 
-def test_nothing_older_than_a_published_generation_comes_back(store: FeatureStore, tmp_path: Path) -> None:
+def test_nothing_older_than_a_published_generation_comes_back(store: FeatureStore, online: Online) -> None:
     """The generation says that b has no row as of hour 5; Feast's materialize of an older range must not bring one back."""
     write(store, [row("a", 1, 1, 4)])
     made = OnlineGeneration(3, date(2024, 1, 1), hours(5), ("driver_stats",), hours(6), 1, 0, 1)
-    with SqliteBackend(tmp_path / "online.db", "taxi", create=True).publishing([]) as publication:
-        publication.commit(made, {})
+    with online.backend(create=True).publishing([]) as publication:
+        publication.commit(made, {"trip": ["driver_stats:trips"]})
     write(store, [row("a", 4, 4, 7), row("b", 4, 4, 7), row("c", 5, 5, 7)])
     assert [trips(store, name) for name in "abc"] == [4, None, 7]
+    assert online.backend().generation() == made
+    assert OnlineReader(online.backend(), service="trip").features == ("driver_stats:trips",)
 
 
-def test_an_unset_variable_in_the_path_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"\$\{HOME_OF_IT\}/online.db.*not set; export it"):
-        PackedSqliteOnlineStoreConfig(path="${HOME_OF_IT}/online.db")
-    assert PackedSqliteOnlineStore().async_supported.read
+def test_rows_of_one_batch_that_name_parts_add_up(store: FeatureStore) -> None:
+    rate, note = {"rate_y": Value(double_val=9.0)}, {"note": Value(string_val="n")}
+    write(store, [row("a", 1, 1, 4), (key("a"), rate, hours(2), None), (key("a"), note, hours(2), None), (key("a"), {}, hours(1), None)])
+    assert read(store, ["a"])[0] == (hours(2), {"trips": Value(int64_val=4), **rate, **note})
+
+
+def test_writers_at_once_lose_nothing(store: FeatureStore) -> None:
+    """Each thread names another feature of the same keys, again and again; no write undoes that of the other."""
+    names = [f"d{at}" for at in range(5)]
+    write(store, [row(name, 0, 0, 0) for name in names])
+
+    def writes(feature: str, field: str) -> None:
+        for at in range(1, 6):
+            write(store, [(key(name), {feature: Value(**{field: at})}, hours(1), None) for name in names])
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(writes, "trips", "int64_val"), pool.submit(writes, "rate_y", "double_val")]:
+            done.result()
+    kept = {"trips": Value(int64_val=5), "rate_y": Value(double_val=5.0), "note": Value(string_val="0")}
+    assert read(store, names) == [(hours(1), kept)] * 5
 
 
 # --- the reader ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_the_reader_equals_get_online_features_cell_by_cell(store: FeatureStore, tmp_path: Path) -> None:
-    store.materialize(hours(0), hours(9))
+def test_the_reader_equals_get_online_features_cell_by_cell(store: FeatureStore, online: Online) -> None:
+    """All numeric types and nulls, two views, keys without a row in one of them or in both, and a key asked for twice."""
+    store.materialize(hours(0), hours(9), feature_views=["driver_stats"])
     write(store, [row(f"d{n}", n % 7, n % 7, n) for n in range(40)])
-    service = FeatureService(name="trip", features=[store.get_feature_view("driver_stats")[["rate_y", "trips"]]])
-    store.apply([service])
-    names = [f"d{n * 3}" for n in range(20)] + ["a", "b", "nobody"]
-    answer = store.get_online_features(service, [{"driver": name} for name in names]).to_dict()
-    rows = OnlineReader(SqliteBackend(tmp_path / "online.db", "taxi"), features=["driver_stats:rate_y", "trips"]).read(names)
+    columns = {name: python_values_to_proto_values(values, kind.to_value_type()) for name, (kind, values) in TYPES.items()}
+    rows = [
+        (key(name), {of: column[at % 2] for of, column in columns.items()}, hours(1), None) for at, name in enumerate(["a", "d3", "d6"])
+    ]
+    write(store, rows, "types")
+    wanted = [f"{view.name}:{field.name}" for view in TRIP.feature_view_projections for field in view.features]
+    names = [f"d{n * 3}" for n in range(20)] + ["a", "b", "nobody", "a"]
+    answer = store.get_online_features(wanted, [{"driver": name} for name in names]).to_dict()
+    read_rows = OnlineReader(online.backend(), features=wanted).read(names)
+    both = [name in ("a", "d3", "d6") for name in names]
+    assert read_rows.found.tolist() == both
+    for column, name in enumerate(wanted):
+        theirs = [as_number(value) if found else None for value, found in zip(answer[name.partition(":")[2]], both, strict=True)]
+        assert [None if np.isnan(value) else value for value in read_rows.values[:, column].tolist()] == theirs
+    single = OnlineReader(online.backend(), features=["rate_y", "driver_stats:trips"])
+    ours = single.read(names)
+    assert ours.found.tolist() == [name in ("a", "b") or (name != "nobody" and int(name[1:]) < 40) for name in names]
     for column, name in enumerate(("rate_y", "trips")):
-        ours = [None if np.isnan(value) else value for value in rows.values[:, column].tolist()]
-        assert ours == answer[name]
-    assert rows.found.tolist() == [name in ("a", "b") or int(name[1:] if name[1:].isdigit() else 99) < 40 for name in names]
-    assert rows.generation is None
-    assert OnlineReader(SqliteBackend(tmp_path / "online.db", "taxi"), features=["trips"]).read([]).values.shape == (0, 1)
+        assert [None if np.isnan(value) else value for value in ours.values[:, column].tolist()] == answer[name]
+    assert ours.feature_timestamps[names.index("d3")] == np.datetime64(hours(3).replace(tzinfo=None))
+    assert ours.generation is None
+    assert single.read([]).values.shape == (0, 2)
 
 
-def test_features_that_cannot_be_read_are_refused(store: FeatureStore, tmp_path: Path) -> None:
+def as_number(value: Any) -> float | None:
+    return value.timestamp() if isinstance(value, datetime) else value
+
+
+def test_a_read_of_many_keys_keeps_their_order(store: FeatureStore, online: Online) -> None:
+    write(store, [row(f"d{n}", 1, 1, n) for n in range(6000)])
+    names = [f"d{n % 6500}" for n in range(13000)]
+    values = OnlineReader(online.backend(), features=["trips"]).read(names).values[:, 0]
+    np.testing.assert_array_equal(values, [n % 6500 if n % 6500 < 6000 else np.nan for n in range(13000)])
+
+
+def test_features_that_cannot_be_read_are_refused(store: FeatureStore, online: Online) -> None:
     for name, message in (("speed", "feature speed: 0 views"), ("note", "type string is no number")):
         with pytest.raises(UnknownFeature, match=message):
-            OnlineReader(SqliteBackend(tmp_path / "online.db", "taxi"), features=[name])
+            OnlineReader(online.backend(), features=[name])
     with pytest.raises(ValueError, match="either a service or its features"):
-        OnlineReader(SqliteBackend(tmp_path / "online.db", "taxi"))
+        OnlineReader(online.backend())
+    with pytest.raises(ValueError, match=r"view pairs: has join keys .* needs exactly one"):
+        OnlineReader(online.backend(), features=["pairs:v"])
 
 
-def test_the_reader_needs_neither_feast_nor_arrow() -> None:
-    program = "import sys, features.online_reader; print([m for m in ('feast', 'pyarrow', 'pandas', 'ibis', 'duckdb') if m in sys.modules])"
+@pytest.mark.parametrize("module", ["online_reader", "online"])
+def test_reading_needs_neither_feast_nor_arrow(module: str) -> None:
+    program = (
+        f"import sys, features.{module}; print([m for m in ('feast', 'pyarrow', 'pandas', 'ibis', 'duckdb', 'redis') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
 
 
-def test_the_layout_names_its_types() -> None:
-    with pytest.raises(ValueError, match="feature f: type 'decimal' must be one of float64"):
-        PackedSchema((("f", "decimal"),))
-    assert set(CELLS) >= set(FIXED)
-    assert BODY.start == 24
+# --- configuration ------------------------------------------------------------------------------------------------------------------
+
+
+def test_an_unset_variable_in_the_path_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"\$\{HOME_OF_IT\}/online.db.*not set; export it"):
+        PackedSqliteOnlineStoreConfig(path="${HOME_OF_IT}/online.db")
+    with pytest.raises(ValueError, match="not set; export it"):
+        PackedRedisOnlineStoreConfig(connection_string="${ONLINE_STORE}")
+    with pytest.raises(ValueError, match="must be redis://host:port/0"):
+        PackedRedisOnlineStoreConfig(connection_string="cache.example:6379")
+
+
+def test_no_text_of_the_configuration_holds_the_password() -> None:
+    config = PackedRedisOnlineStoreConfig(connection_string="redis://:secret@cache.example:6379/0")
+    assert "secret" not in f"{config!r} {config}"
+    backend = RedisBackend(config.connection_string, "taxi")
+    assert backend.where == "redis cache.example:6379/0"
