@@ -133,7 +133,7 @@ def _installments(positions: Positions) -> ir.Table:
     return rows.mutate(
         late_days=ibis.greatest(_.days_late, 0),
         late_months=when(_.is_late, clock.months_between(_.as_of_on, late_on)),
-        weight=decayed(clock.days_between(_.as_of_on, _.due_date)),
+        weight=decayed(_.due_date, _.as_of_on),
         is_scheduled=_.is_open & (_.due_date > _.as_of_on) & (_.due_date <= _.next_on),
         place=_.installment_number.cast("string").lpad(10, "0") + _.installment_id,
     ).drop("next_on")

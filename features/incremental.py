@@ -16,6 +16,7 @@ from ibis import _
 from features.declare import Feature
 from warehouse import clock
 from warehouse.curated.staged import Staged
+from warehouse.curated.values import nullable
 from warehouse.terms import Terms
 
 FIRST_PAYMENT_DAYS = 30  # a first installment is judged so many days after its due date
@@ -55,12 +56,17 @@ def touched_clients(staged: Staged, before: ir.Table, since: date, day: date, te
         terms: the lender's time zone.
         months: the windows that features look at.
     """
-    contracts = ibis.union(*_contracts_of_new_rows(staged, since, day, terms), *_contracts_by_date(staged, since, day, months))
+    contracts = _union(*_contracts_of_new_rows(staged, since, day, terms), *_contracts_by_date(staged, since, day, months))
     owing = before.filter(_.unpaid_installment_count > 0).select("client_id")
     named = staged.clients.filter(_became_known(staged.clients, since, day, terms)).select("client_id")
     # Every client that a contract was ever said to belong to: a correction may have moved it.
-    owners = staged.contracts.semi_join(contracts.distinct(), "contract_number").select("client_id")
-    return ibis.union(owners, owing, named, distinct=True)
+    owners = staged.contracts.semi_join(contracts, "contract_number").select("client_id")
+    return _union(owners, owing, named)
+
+
+def _union(*tables: ir.Table) -> ir.Table:
+    """The different rows of some tables."""
+    return ibis.union(*map(nullable, tables), distinct=True)
 
 
 def _became_known(table: ir.Table, since: date, day: date, terms: Terms) -> ir.BooleanValue:
@@ -77,8 +83,8 @@ def _contracts_of_new_rows(staged: Staged, since: date, day: date, terms: Terms)
 
     repayments, installments = staged.repayments, staged.installments
     cancelled = repayments.filter(_became_known(repayments, since, day, terms), _.reverses_repayment_id.notnull())
-    repaid = ibis.union(keys(repayments, "repayment_id"), cancelled.select(repayment_id="reverses_repayment_id"))
-    scheduled = ibis.union(keys(installments, "installment_id"), keys(staged.penalties, "installment_id"))
+    repaid = _union(keys(repayments, "repayment_id"), cancelled.select(repayment_id="reverses_repayment_id"))
+    scheduled = _union(keys(installments, "installment_id"), keys(staged.penalties, "installment_id"))
     return [
         keys(staged.contracts, "contract_number"),
         keys(staged.contract_status_history, "contract_number"),

@@ -9,22 +9,31 @@ import ibis.expr.types as ir
 from feast.data_source import DataSource
 
 from features.parquet_source import ParquetSource
+from features.region import CLIENT_REGION_SPEC
 from features.tables import CLIENT_REPAYMENT_SPEC
 from warehouse.lake import Lake, Pinned
 from warehouse.settings import Settings
+from warehouse.table import TableSpec
 
-client_repayment_source = ParquetSource(
-    name="client_repayment",
-    table=CLIENT_REPAYMENT_SPEC.name,
-    timestamp_field="event_timestamp",
-    created_timestamp_column="created_timestamp",
-    one_row_per_key_and_time=True,  # audited before each publish; both times are the end of the as-of date
-    description=CLIENT_REPAYMENT_SPEC.description,
-    owner="credit-risk",
-    tags={"layer": CLIENT_REPAYMENT_SPEC.layer},
-)
 
-SOURCES = (client_repayment_source,)
+def feature_source(spec: TableSpec) -> ParquetSource:
+    """The source of a feature table; each table is audited before it is published, and both of its times are the end of the as-of date."""
+    return ParquetSource(
+        name=spec.table,
+        table=spec.name,
+        timestamp_field="event_timestamp",
+        created_timestamp_column="created_timestamp",
+        one_row_per_key_and_time=True,
+        description=spec.description,
+        owner="credit-risk",
+        tags={"layer": spec.layer},
+    )
+
+
+client_repayment_source = feature_source(CLIENT_REPAYMENT_SPEC)
+client_region_source = feature_source(CLIENT_REGION_SPEC)
+
+SOURCES = (client_repayment_source, client_region_source)
 
 
 class ReleasedTables:
@@ -51,16 +60,18 @@ class ReleasedTables:
         """
         return (self._lake or Lake(self._settings)).at(self._release_id)
 
-    def __call__(self, source: DataSource) -> ir.Table | None:
-        """The rows of a source; None if it is no table of a lake.
+    def __call__(self, source: DataSource) -> tuple[ir.Table, list[str]] | None:
+        """The rows of a source, and the Parquet files that hold just them; None if it is no table of a lake.
 
         Raises:
             UnknownTable: the release does not hold the table.
         """
-        return self.pinned.table(source.table) if isinstance(source, ParquetSource) else None
+        if not isinstance(source, ParquetSource):
+            return None
+        return self.pinned.table(source.table), self.pinned.plain_files(source.table)
 
 
-def released_table(source: DataSource) -> ir.Table | None:
+def released_table(source: DataSource) -> tuple[ir.Table, list[str]] | None:
     """The resolver of the `feast` command, which names it in feature_store.yaml: the current release of the environment's lake."""
     return _of_environment(Settings.from_env())(source)
 

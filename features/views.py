@@ -1,27 +1,41 @@
 """Feast feature views: one join key each, fields from the declarations."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from feast import FeatureView, Field
 from feast.types import String
 
-from features.declare import feast_field
+from features.declare import Feature, feast_field
 from features.entities import client
-from features.sources import client_repayment_source
+from features.parquet_source import ParquetSource
+from features.region import CLIENT_REGION, CLIENT_REGION_SPEC
+from features.sources import client_region_source, client_repayment_source
 from features.tables import CLIENT_REPAYMENT, CLIENT_REPAYMENT_SPEC
+from warehouse.table import TableSpec
 
-client_repayment = FeatureView(
-    name="client_repayment",
-    entities=[client],
-    # Both ends count: a row exactly 35 days old is used. Snapshots are kept for each of the last 35 days and for month ends, which are 31
-    # days apart at most; an older row means that the client has none any more or that the platform stood still, and then null is right.
-    ttl=timedelta(days=35),
-    schema=[Field(name="client_id", dtype=String), *(feast_field(feature) for feature in CLIENT_REPAYMENT)],
-    source=client_repayment_source,
-    online=True,
-    description=CLIENT_REPAYMENT_SPEC.description,
-    owner="credit-risk",
-    tags={"table": CLIENT_REPAYMENT_SPEC.name, "grain": ", ".join(CLIENT_REPAYMENT_SPEC.grain)},
-)
+# Both ends count: a row exactly 35 days old is used. Snapshots are kept for each of the last 35 days and for month ends, which are 31 days
+# apart at most; an older row means that the client has none any more or that the platform stood still, and then null is right.
+TTL = timedelta(days=35)
 
-VIEWS = (client_repayment,)  # all that are registered, published and compared
+
+def client_view(spec: TableSpec, features: Sequence[Feature], source: ParquetSource, **tags: str) -> FeatureView:
+    """The view of a table of client features."""
+    return FeatureView(
+        name=spec.table,
+        entities=[client],
+        ttl=TTL,
+        schema=[Field(name="client_id", dtype=String), *(feast_field(feature) for feature in features)],
+        source=source,
+        online=True,
+        description=spec.description,
+        owner="credit-risk",
+        tags={"table": spec.name, "grain": ", ".join(spec.grain), **tags},
+    )
+
+
+client_repayment = client_view(CLIENT_REPAYMENT_SPEC, CLIENT_REPAYMENT, client_repayment_source)
+# Where a client lives can stand in for who the client is: no model reads this view unless its service names it.
+client_region = client_view(CLIENT_REGION_SPEC, CLIENT_REGION, client_region_source, region_proxy="true")
+
+VIEWS = (client_repayment, client_region)  # all that are registered, published and compared

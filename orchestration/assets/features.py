@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from features.build import build_features, stale_days
-from features.tables import CLIENT_REPAYMENT_SPEC
+from features.build import FEATURE_TABLES, build_features, stale_days
 from orchestration.assets.warehouse import RELEASE, STAGING, BuildConfig, changed_on, keys, written
 from orchestration.checks import contract_check, table_asset
 from orchestration.partitions import days_of
@@ -19,8 +18,8 @@ def features_asset(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name="features",
-        specs=[table_asset(CLIENT_REPAYMENT_SPEC, keys(STAGING), "features")],
-        check_specs=[contract_check(CLIENT_REPAYMENT_SPEC)],
+        specs=[table_asset(spec, keys(STAGING), "features") for spec in FEATURE_TABLES],
+        check_specs=[contract_check(spec) for spec in FEATURE_TABLES],
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
@@ -30,10 +29,10 @@ def features_asset(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         candidate, terms = platform.candidate(context), platform.settings.terms
         changed = changed_on(candidate, platform, config)
         days = sorted({*days_of(context), *stale_days(candidate, platform.business_date(), changed, terms)})
-        context.log.info(f"features.client_repayment: {len(days)} as-of dates from {days[0]} to {days[-1]}")
+        context.log.info(f"features: {len(days)} as-of dates from {days[0]} to {days[-1]}")
         opened, platform.opened = platform.opened, None  # used once, then the engine may forget them
-        build_features(candidate, days, terms, opened=opened)
-        yield from written(context, candidate, [CLIENT_REPAYMENT_SPEC])
+        build_features(candidate, days, terms, opened=opened, changed_on=changed)
+        yield from written(context, candidate, FEATURE_TABLES)
         if RELEASE not in context.job_def.asset_layer.selected_asset_keys:  # a backfill started from the asset page
             published = candidate.publish(platform.business_date(), note=f"features of {days[0]} to {days[-1]}")
             context.log.info(f"release {published.release_id}")

@@ -6,8 +6,7 @@ from datetime import date
 import dagster as dg
 from pydantic import Field
 
-from features.build import stale_days
-from features.tables import CLIENT_REPAYMENT_SPEC
+from features.build import FEATURE_TABLES, stale_days
 from orchestration.checks import contract_check, contract_result, key, reconciliation_check, reconciliation_result, table_asset
 from orchestration.partitions import days_of
 from orchestration.resources import DeliveryRefused, Platform, candidate_id
@@ -26,7 +25,7 @@ RAW = [source.raw_spec() for source in SOURCES]
 STAGING = [source.staging_spec() for source in SOURCES]
 OPS = [DELIVERY_LEDGER, QUARANTINE]
 MARTS = list(BUILT_MARTS)
-FEATURES, RELEASE = key(CLIENT_REPAYMENT_SPEC), dg.AssetKey("release")
+RELEASE = dg.AssetKey("release")
 
 
 class IntakeConfig(dg.Config):
@@ -144,7 +143,7 @@ def curated(context: dg.AssetExecutionContext, config: BuildConfig, platform: dg
     candidate, day, terms = platform.candidate(context), platform.business_date(), platform.settings.terms
     changed = changed_on(candidate, platform, config)
     context.log.info("nothing was delivered since the release" if changed is None else f"as-of dates from {changed} on may have changed")
-    is_asked = FEATURES in context.job_def.asset_layer.selected_asset_keys
+    is_asked = context.job_def.asset_layer.selected_asset_keys.issuperset(keys(FEATURE_TABLES))
     also = stale_days(candidate, day, changed, terms) if is_asked else []  # one set of books serves both steps
     platform.opened = build_curated(candidate, day, terms, changed, also)
     yield from written(context, candidate, CURATED)
@@ -169,7 +168,7 @@ def marts(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform
 
 @dg.asset(
     key=RELEASE,
-    deps=[*keys(CURATED), *keys(MARTS), FEATURES],
+    deps=[*keys(CURATED), *keys(MARTS), *keys(FEATURE_TABLES)],
     group_name="release",
     description="The published release: which snapshots of all tables belong together. Readers see the one before, or this one.",
 )
