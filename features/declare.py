@@ -76,6 +76,8 @@ class Feature:
             raise ValueError(f"{self.name}: dtype {self.dtype!r} must be one of {', '.join(DTYPES)}")
         if self.monotone not in (-1, 0, 1):
             raise ValueError(f"{self.name}: monotone {self.monotone!r} must be -1, 0 or 1")
+        if self.null_means and self.dtype == "int64":
+            raise ValueError(f"{self.name}: an int64 is never null, since a null would turn the column into floats; use 0 or float64")
         if self.window and not self.name.endswith(self.window.suffix):
             raise ValueError(f"{self.name}: the name of a feature over this window must end in {self.window.suffix}")
 
@@ -91,6 +93,21 @@ class Feature:
             return "as of the date"
         return "lifetime" if self.window.count is None else f"last {self.window.count} months"
 
+    @property
+    def bounds_text(self) -> str:
+        """The least and the greatest value allowed, as `0..1`; nothing where there is no limit."""
+        return "..".join("" if limit is None else str(limit) for limit in self.bounds)
+
+    @property
+    def null_text(self) -> str:
+        """What a missing value says; a count or an amount that is never missing is 0 where there is nothing to count."""
+        return self.null_means or ("never" if self.unit == "ratio" else "never (0)")
+
+    @property
+    def subject(self) -> str:
+        """What the feature is about: the module that declares it."""
+        return self.expr.__module__.rpartition(".")[2].replace("_", " ")
+
 
 def table_column(feature: Feature) -> Column:
     """The column of the stored feature table."""
@@ -103,13 +120,26 @@ def feast_field(feature: Feature) -> "feast.Field":
     from feast import Field
     from feast.types import Float64, Int64
 
-    tags = {"unit": feature.unit, "owner": feature.owner, "window": feature.window_text}
     return Field(
         name=feature.name,
         dtype={"int64": Int64, "float64": Float64}[feature.dtype],
         description=feature.description,
-        tags=tags,
+        tags=feast_tags(feature),
     )
+
+
+def feast_tags(feature: Feature) -> dict[str, str]:
+    """What Feast has no field of its own for, as text."""
+    return {
+        "unit": feature.unit,
+        "owner": feature.owner,
+        "window": feature.window_text,
+        "bounds": feature.bounds_text,
+        "null_means": feature.null_text,
+        "monotone": str(feature.monotone),
+        "reason_code": feature.code,
+        "pii": str(feature.pii).lower(),
+    }
 
 
 def pandera_column(feature: Feature) -> "pandera.ibis.Column":
@@ -124,14 +154,22 @@ def pandera_column(feature: Feature) -> "pandera.ibis.Column":
 
 def docs_row(feature: Feature) -> str:
     """One row of the Markdown table in docs/features.md; DOCS_HEADER names its cells."""
-    sign = {1: "+", -1: "-", 0: "0"}[feature.monotone]
-    never = "never (0)" if feature.dtype == "int64" or feature.unit == "money" else "never"
-    null = feature.null_means or never
-    cells = (f"`{feature.name}`", feature.dtype, feature.unit, feature.window_text, feature.description, null, sign, f"`{feature.code}`")
+    cells = (
+        f"`{feature.name}`",
+        feature.dtype,
+        feature.unit,
+        feature.window_text,
+        feature.description,
+        feature.null_text,
+        feature.bounds_text,
+        {1: "+", -1: "-", 0: "0"}[feature.monotone],
+        f"`{feature.code}`",
+        feature.owner,
+    )
     return f"| {' | '.join(cells)} |"
 
 
 DOCS_HEADER = (
-    "| Name | Type | Unit | Window | Meaning | Null means | Sign | Reason code |",
-    "|---|---|---|---|---|---|---|---|",
+    "| Name | Type | Unit | Window | Meaning | Null means | Bounds | Sign | Reason code | Owner |",
+    "|---|---|---|---|---|---|---|---|---|---|",
 )
