@@ -19,7 +19,8 @@ from features.entity_frame import EVENT_TIMESTAMP
 from features.parquet_rows import local_files
 from features.point_in_time import ViewRows, utc
 
-Tables = Callable[[DataSource], ir.Table | Sequence[str] | None]
+Found = ir.Table | Sequence[str] | tuple[ir.Table, Sequence[str]] | None
+Tables = Callable[[DataSource], Found]
 
 
 def source_rows(config: RepoConfig, source: DataSource) -> tuple[ir.Table, tuple[str, ...]]:
@@ -36,6 +37,8 @@ def source_rows(config: RepoConfig, source: DataSource) -> tuple[ir.Table, tuple
         raise ValueError(f"data source {source.name}: {tables or 'offline_store.tables, which is not set,'} does not know it")
     if isinstance(found, ir.Table):
         return found, ()
+    if isinstance(found, tuple) and found and isinstance(found[0], ir.Table):
+        return found[0], tuple(str(path) for path in found[1])
     if not found:
         raise ValueError(f"data source {source.name}: it has no files; a resolver returns an empty Ibis table for an empty source")
     paths = [str(path) for path in found]

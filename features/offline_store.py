@@ -37,8 +37,8 @@ class IbisOfflineStoreConfig(FeastConfigBaseModel):
     """Configuration; docs/offline-store.md explains it.
 
     Attributes:
-        tables: what turns a data source into an Ibis table or a list of Parquet files, as a function or as its dotted name; it returns
-            None for a source that it does not know. File sources of Feast are read without it.
+        tables: what turns a data source into an Ibis table, a list of Parquet files, or a table and the local files that it reads, as a
+            function or as its dotted name; it returns None for a source that it does not know. File sources of Feast are read without it.
         writer: what adds rows to a data source, as a function (DataSource, pyarrow.Table) -> None or as its dotted name. File sources of
             Feast are written without it.
         plan: how views are joined: "auto" chooses by shape, the others are for comparing them.
@@ -196,8 +196,11 @@ def _fitted(rows: pa.Table, schema: pa.Schema, name: str) -> pa.Table:
     Raises:
         ValueError: a column is missing, or one is left over, or a value does not fit.
     """
-    if set(rows.column_names) != set(schema.names):
-        raise ValueError(f"data source {name} has the columns {schema.names}, the rows have {rows.column_names}")
+    # Feast hands over the index of a pandas frame that was filtered or concatenated as a column.
+    given = {column for column in rows.column_names if not column.startswith("__index_level_")}
+    missing, strange = sorted(set(schema.names) - given), sorted(given - set(schema.names))
+    if missing or strange:
+        raise ValueError(f"rows for data source {name}: missing columns {missing}, columns that it does not have {strange}")
     try:
         return rows.select(schema.names).replace_schema_metadata().cast(schema)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as problem:

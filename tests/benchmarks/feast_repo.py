@@ -11,7 +11,6 @@ from feast.types import Float64
 from features.offline_store import IbisOfflineStoreConfig
 from features.online_store import PackedSqliteOnlineStoreConfig
 from features.parquet_source import ParquetSource
-from tests.benchmarks.bench import settings_of
 from tests.benchmarks.generated import CREATED, EVENT, KEY, names
 
 PROJECT, VIEW = "bench", "history"
@@ -26,15 +25,12 @@ def refs(count: int) -> list[str]:
 
 def our_store(home: Path, file: Path, features: int) -> FeatureStore:
     """A project on our two stores; the source promises what the platform's own source promises."""
-    from warehouse.engine import connect
-
-    con = connect(settings_of(home))
     source = ParquetSource(
         table=VIEW, timestamp_field=EVENT, created_timestamp_column=CREATED, one_row_per_key_and_time=True, name="history_source"
     )
 
-    def rows(asked: DataSource) -> Any:
-        return con.read_parquet(str(file)) if isinstance(asked, ParquetSource) else None
+    def rows(asked: DataSource) -> list[str] | None:
+        return [str(file)] if isinstance(asked, ParquetSource) else None
 
     return _store(home, source, features, IbisOfflineStoreConfig(tables=rows), PackedSqliteOnlineStoreConfig(path=str(home / "online.db")))
 

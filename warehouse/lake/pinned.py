@@ -44,6 +44,15 @@ class Pinned:
         self._reader.check(name, paths)
         return paths
 
+    def plain_files(self, name: str) -> list[str]:
+        """Paths of the table's Parquet files where each has the columns of the table under their names; none where one has others.
+
+        Raises:
+            UnknownTable: the release does not hold it.
+            DamagedFile: a file is not as it was written.
+        """
+        return self._reader.plain_files(name, self._snapshot(name))
+
     def _snapshot(self, name: str) -> int:
         if name not in self.release.tables:
             raise UnknownTable(name, self.release.tables)

@@ -71,6 +71,17 @@ class Reader:
         """
         return sorted(file.path for file in self.stored(name, snapshot_id))
 
+    def plain_files(self, name: str, snapshot_id: int) -> list[str]:
+        """Paths of the files of a snapshot that can be read without the table's history of columns; none if one cannot.
+
+        Raises:
+            DamagedFile: a file is missing or has other bytes.
+        """
+        table = self._catalog.holding(name, snapshot_id)
+        schema, paths = schema_at(table, snapshot_id), self.files(name, snapshot_id)
+        written = self._log.check(name, paths)
+        return paths if all(has_columns(table, schema_id, schema) for schema_id in written.values()) else []
+
     def check(self, name: str, paths: Sequence[str]) -> None:
         """Make sure that data files are as they were written.
 

@@ -1,0 +1,99 @@
+"""The writer of the feature tables: pushed rows go the way of every other row, through a candidate of the lake and its audit.
+
+A push corrects or adds rows of snapshots that the release holds, and becomes a release of its own, or nothing. A release that is computed
+later computes the pushed snapshots anew, so a push is for what cannot wait for the next delivery, not for what the sources should say.
+"""
+
+import uuid
+from collections.abc import Mapping
+from contextlib import nullcontext
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from feast.data_source import DataSource
+
+from features.build import FEATURE_TABLES
+from features.parquet_source import ParquetSource
+from warehouse.lake import Lake, Release
+from warehouse.settings import Settings
+from warehouse.table import TableSpec
+
+_SPECS: Mapping[str, TableSpec] = {spec.name: spec for spec in FEATURE_TABLES}
+
+
+class CannotPush(ValueError):
+    """These rows are no part of a snapshot that the release holds."""
+
+
+class ReleaseWriter:
+    """Adds rows to the feature tables of an environment."""
+
+    def __init__(self, settings: Settings, lake: Lake | None = None) -> None:
+        """Name the environment.
+
+        Args:
+            settings: where the lake is.
+            lake: an open lake to share; None opens one for each write.
+        """
+        self._settings = settings
+        self._lake = lake
+
+    def __call__(self, source: DataSource, rows: pa.Table) -> None:
+        """Publish a release in which these rows stand in the place of those with their keys; see `push`."""
+        with nullcontext(self._lake) if self._lake else Lake(self._settings) as lake:
+            push(lake, source, rows)
+
+
+def push(lake: Lake, source: DataSource, rows: pa.Table) -> Release | None:
+    """Merge rows into a feature table and publish the release.
+
+    Args:
+        lake: to write to.
+        source: of a feature table.
+        rows: whole rows; one with the key of a held row takes its place.
+
+    Returns:
+        The new release; None if there are no rows.
+
+    Raises:
+        CannotPush: the source is no feature table, or an as-of date has no snapshot in the release.
+        AuditFailed: the table would break a rule; nothing is published, and the message says which.
+        PublishConflict: another run has published the table meanwhile; push again.
+    """
+    spec = _SPECS.get(source.table) if isinstance(source, ParquetSource) else None
+    if spec is None:
+        raise CannotPush(f"data source {source.name} is no feature table; rows can be pushed to {', '.join(_SPECS)}")
+    if not rows.num_rows:
+        return None
+    candidate = lake.candidate("release", f"push-{uuid.uuid4().hex}")
+    try:
+        _check_days(spec, rows, candidate.partitions(spec.name))
+        candidate.merge(spec, rows, removed=rows.select(list(spec.grain)))
+        candidate.audit(spec)
+        base = candidate.base
+        if base is None:
+            raise CannotPush(f"{spec.name} has no release yet; run lending build first")
+        return candidate.publish(base.business_date, note=f"{rows.num_rows} rows pushed to {spec.name}")
+    except Exception:
+        candidate.discard()
+        raise
+
+
+def push_to_environment(source: DataSource, rows: pa.Table) -> None:
+    """The writer of the `feast` command, which names it in feature_store.yaml: the environment's lake."""
+    ReleaseWriter(Settings.from_env())(source, rows)
+
+
+def _check_days(spec: TableSpec, rows: pa.Table, held: set[date]) -> None:
+    """Refuse dates without a snapshot: a few pushed rows would pass for the snapshot of all clients.
+
+    Raises:
+        CannotPush: there is such a date.
+    """
+    days = set(pc.unique(rows[spec.partition_by]).to_pylist())
+    if strange := sorted(str(day) for day in days - held):
+        raise CannotPush(
+            f"{spec.name} has no snapshot of {', '.join(strange)}; rows are pushed to snapshots that were computed, "
+            "so compute it first with lending backfill"
+        )
