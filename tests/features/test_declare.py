@@ -38,74 +38,22 @@ CONTRACT_F = [
     "months_since_first_contract",
 ]
 NEW = [
-    "installments_due_count_6m",
-    "installments_due_count_12m",
-    "late_count_3m",
-    "late_count_12m",
-    "late_over_5_days_ratio_3m",
-    "late_over_5_days_ratio_6m",
-    "late_over_5_days_ratio_12m",
-    "late_over_5_days_ratio_lifetime",
-    "late_30_days_ratio_lifetime",
-    "skipped_count_6m",
-    "mean_late_days_3m",
-    "mean_late_days_6m",
-    "mean_late_days_12m",
-    "mean_late_days_lifetime",
-    "late_days_deviation_lifetime",
-    "amount_weighted_late_days_3m",
-    "amount_weighted_late_days_6m",
-    "amount_weighted_late_days_12m",
-    "paid_ratio_3m",
-    "paid_ratio_6m",
-    "paid_ratio_12m",
-    "paid_3_days_early_ratio_3m",
-    "paid_3_days_early_ratio_6m",
-    "paid_3_days_early_ratio_12m",
-    "repayment_count_3m",
-    "repayment_count_6m",
-    "repayment_count_12m",
-    "penalty_ratio_3m",
-    "penalty_ratio_6m",
-    "penalty_ratio_12m",
-    "decayed_late_days_3m",
-    "decayed_late_days_6m",
-    "decayed_late_days_12m",
-    "months_since_last_late",
-    "max_dpd_3m",
-    "max_dpd_6m",
-    "late_pay_ratio_change_12m",
-    "late_pay_ratio_growth_12m",
-    "late_days_slope_6_12m",
-    "late_days_slope_12_12m",
-    "on_time_run_count_12m",
-    "late_run_count_12m",
-    "last_late_days_12m",
-    "last_3_mean_late_days_12m",
-    "last_5_max_late_days_12m",
-    "latest_contract_late_ratio",
-    "unpaid_installment_count",
-    "overdue_ratio",
-    "outstanding_principal_ratio",
-    "next_month_due_amount",
-    "longest_open_contract_months",
-    "par30_amount",
-    "contract_count_lifetime",
-    "cash_loan_ratio_lifetime",
-    "consumer_durable_loan_ratio_lifetime",
-    "two_wheeler_loan_ratio_lifetime",
-    "latest_principal_ratio_lifetime",
-    "latest_tenor_months",
-    "latest_interest_ratio",
-    "refinanced_count_lifetime",
-    "months_since_latest_contract",
-    "max_principal_amount_lifetime",
-    "max_tenor_months_lifetime",
-    "fpd30_count_lifetime",
-    "latest_contract_first_late_days",
-    "paid_off_contract_count_lifetime",
-    "full_term_ratio_lifetime",
-]
+    "installments_due_count_6m", "installments_due_count_12m", "late_count_3m", "late_count_12m", "late_over_5_days_ratio_3m",
+    "late_over_5_days_ratio_6m", "late_over_5_days_ratio_12m", "late_over_5_days_ratio_lifetime", "late_30_days_ratio_lifetime",
+    "skipped_count_6m", "mean_late_days_3m", "mean_late_days_6m", "mean_late_days_12m", "mean_late_days_lifetime",
+    "late_days_deviation_lifetime", "amount_weighted_late_days_3m", "amount_weighted_late_days_6m", "amount_weighted_late_days_12m",
+    "paid_ratio_3m", "paid_ratio_6m", "paid_ratio_12m", "paid_3_days_early_ratio_3m", "paid_3_days_early_ratio_6m",
+    "paid_3_days_early_ratio_12m", "repayment_count_3m", "repayment_count_6m", "repayment_count_12m", "penalty_ratio_3m",
+    "penalty_ratio_6m", "penalty_ratio_12m", "decayed_late_days_3m", "decayed_late_days_6m", "decayed_late_days_12m",
+    "months_since_last_late", "max_dpd_3m", "max_dpd_6m", "late_pay_ratio_change_12m", "late_pay_ratio_growth_12m",
+    "late_days_slope_6_12m", "late_days_slope_12_12m", "on_time_run_count_12m", "late_run_count_12m", "last_late_days_12m",
+    "last_3_mean_late_days_12m", "last_5_max_late_days_12m", "latest_contract_late_ratio", "unpaid_installment_count", "overdue_ratio",
+    "outstanding_principal_ratio", "next_month_due_amount", "longest_open_contract_months", "par30_amount", "contract_count_lifetime",
+    "cash_loan_ratio_lifetime", "consumer_durable_loan_ratio_lifetime", "two_wheeler_loan_ratio_lifetime",
+    "latest_principal_ratio_lifetime", "latest_tenor_months", "latest_interest_ratio", "refinanced_count_lifetime",
+    "months_since_latest_contract", "max_principal_amount_lifetime", "max_tenor_months_lifetime", "fpd30_count_lifetime",
+    "latest_contract_first_late_days", "paid_off_contract_count_lifetime", "full_term_ratio_lifetime",
+]  # fmt: skip
 PRODUCT_RATIOS = {"cash_loan_ratio_lifetime", "consumer_durable_loan_ratio_lifetime", "two_wheeler_loan_ratio_lifetime"}
 NEVER_NULL_RATIOS = PRODUCT_RATIOS | {"full_term_ratio_lifetime"}
 LOWER_THE_RISK = {
@@ -246,9 +194,13 @@ def test_projections_agree_with_the_record(feature: Feature):
     }
 
 
+@pytest.fixture(scope="module")
+def page() -> str:
+    return features_page()
+
+
 @every_feature
-def test_the_page_shows_a_feature_under_its_subject(feature: Feature):
-    page = features_page()
+def test_the_page_shows_a_feature_under_its_subject(feature: Feature, page: str):
     place = page.index(docs_row(feature))
     heading = page.rindex("\n### ", 0, place)
     assert page[heading:].splitlines()[1] == f"### {feature.subject.capitalize()}"
