@@ -1,0 +1,78 @@
+"""Kills publishers: `python -m tests.features.killing HOME ADDRESS` prints what readers see after each kill and after the next publish.
+
+The home holds two releases whose rows all differ in one feature. Each round rolls the lake back to the other one, begins to publish it in a
+process of its own, ends that with SIGKILL, and publishes again.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from random import Random
+
+from features.online import online_backend
+from features.online_reader import OnlineReader
+from features.publish import publish_online
+from tests.features.releases import settings_of
+from warehouse.lake import Lake
+from warehouse.settings import Settings
+
+POINTS = ("after_some_online_rows", "after_online_rows", "before_online_commit", "after_online_commit")
+MOMENTS = 5
+
+
+def seen(settings: Settings) -> list[float]:
+    """The releases, by the values that tell them, of which rows are online; the keys that only one has count too."""
+    online = OnlineReader(online_backend(settings), features=["client_repayment:dpd"])
+    rows = online.read([*(f"c{n:04d}" for n in range(1500)), "old", "new"])
+    online.close()
+    alone = {value for value, found in zip((1.0, 2.0), rows.found[-2:].tolist(), strict=True) if found}
+    return sorted({*rows.values[rows.found, 0].tolist(), *alone})
+
+
+def publish(settings: Settings, began: int) -> None:
+    """Publish in this process; a byte says that the work begins."""
+    with Lake(settings) as lake:
+        os.write(began, b"x")
+        publish_online(settings, lake)
+
+
+def killed(settings: Settings, after: float | None) -> int:
+    """How a publisher ended that was killed after some seconds, or at its crash point."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        publish(settings, write)
+        os._exit(0)
+    os.close(write)
+    os.read(read, 1)
+    os.close(read)
+    if after is not None:
+        time.sleep(after)
+        os.kill(child, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def main(home: str, address: str) -> None:
+    """All kills, one line of JSON each."""
+    settings = settings_of(Path(home), online_address=address)
+    with Lake(settings) as lake:
+        publish_online(settings, lake)  # release 2
+    draw, wanted, whole = Random(7), 2, 0.0
+    for point in (*POINTS, *[""] * MOMENTS):
+        before, wanted = wanted, 3 - wanted
+        with Lake(settings) as lake:
+            lake.rollback(wanted)
+        code = killed(settings_of(Path(home), online_address=address, crash_at=point), None if point else draw.uniform(0, whole))
+        after_kill, start = seen(settings), time.monotonic()
+        if killed(settings, None) != 0:
+            raise SystemExit("the next publish failed")
+        whole = time.monotonic() - start
+        found = {"point": point, "code": code, "before": before, "wanted": wanted, "after_kill": after_kill, "after_next": seen(settings)}
+        sys.stdout.write(json.dumps(found) + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
