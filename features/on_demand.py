@@ -11,7 +11,8 @@ from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
-from typing import Any
+from types import FunctionType
+from typing import Any, cast
 
 from feast import Field, RequestSource
 from feast.on_demand_feature_view import OnDemandFeatureView
@@ -202,7 +203,7 @@ loan_request = OnDemandFeatureView(
     name="loan_request",
     sources=[client_repayment[list(_OF_CLIENT)], requested_loan],
     schema=[request_field(feature) for feature in LOAN_REQUEST],
-    feature_transformation=_Declared(_loan_request, inspect.getsource(_loan_request)),
+    feature_transformation=_Declared(cast(FunctionType, _loan_request), inspect.getsource(_loan_request)),
     mode="python",
     description="How a loan that a client asks for compares with the client's contracts and dues.",
     owner="credit-risk",

@@ -14,6 +14,7 @@ from features.packed import PackedSchema
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+EQUAL, UNEQUAL = "equal", "unequal"
 Pair = tuple[bytes, bytes]  # a serialized key, and what belongs to it
 
 
@@ -60,6 +61,7 @@ class OnlineGeneration:
         rows_deleted: rows of keys that the release does not hold.
         row_count: rows in all, over the views.
         is_complete: always true of a recorded generation, since it is recorded in the step that makes its rows visible.
+        parity: what the comparison with the release found: EQUAL, UNEQUAL, or nothing while it was not made.
     """
 
     release_id: int
@@ -71,6 +73,7 @@ class OnlineGeneration:
     rows_deleted: int
     row_count: int
     is_complete: bool = True
+    parity: str = ""
 
 
 class Publication(Protocol):
@@ -153,6 +156,10 @@ class OnlineBackend(Protocol):
         """Begin a publish; others that write wait meanwhile, readers do not."""
         ...
 
+    def judge(self, served: OnlineGeneration, parity: str) -> None:
+        """Record EQUAL or UNEQUAL with the generation that was compared; nothing happens if another one is served by now."""
+        ...
+
     def close(self) -> None:
         """Close what this thread has open."""
         ...
@@ -178,6 +185,7 @@ def generation_row(made: OnlineGeneration) -> dict[str, Any]:
         "rows_deleted": made.rows_deleted,
         "row_count": made.row_count,
         "is_complete": made.is_complete,
+        "parity": made.parity,
     }
 
 
@@ -193,6 +201,7 @@ def generation_of(row: Mapping[str, Any]) -> OnlineGeneration:
         rows_deleted=row["rows_deleted"],
         row_count=row["row_count"],
         is_complete=bool(row["is_complete"]),
+        parity=row.get("parity", ""),
     )
 
 

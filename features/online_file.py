@@ -10,10 +10,13 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 from features.online_backend import (
+    EQUAL,
+    UNEQUAL,
     OnlineGeneration,
     OnlineStoreMissing,
     OnlineStoreUnavailable,
@@ -36,6 +39,7 @@ _TABLES = (
         published_at INTEGER, rows_written INTEGER, rows_deleted INTEGER, row_count INTEGER, is_complete INTEGER)""",
 )
 _GENERATION = ("release_id", "business_date", "as_of", "views", "published_at", "rows_written", "rows_deleted", "row_count", "is_complete")
+_PARITY = {1: "", 2: EQUAL, 3: UNEQUAL}  # is_complete says this too, so that a file of an earlier version can be read
 _MOST_KEYS = 1024  # of one statement
 _WAIT_SECONDS = 60
 
@@ -140,6 +144,18 @@ class SqliteBackend:
             finally:
                 if not publication.is_committed:
                     con.execute("ROLLBACK")
+
+    def judge(self, served: OnlineGeneration, parity: str) -> None:
+        """See OnlineBackend."""
+        state = next(number for number, text in _PARITY.items() if text == parity)
+        with self._writing() as con:
+            held = self._served(con)
+            if held is not None and replace(held, parity="") == replace(served, parity=""):
+                con.execute(
+                    "UPDATE packed_generation SET is_complete = ? WHERE generation = "
+                    "(SELECT max(generation) FROM packed_generation WHERE project = ?)",
+                    (state, self.project),
+                )
 
     def close(self) -> None:
         """Close the connection of this thread."""
@@ -314,7 +330,7 @@ def _explained(path: Path) -> Iterator[None]:
 def _generation(row: tuple) -> OnlineGeneration:
     """A stored row as a record; the same row is read with every lookup."""
     plain = dict(zip(_GENERATION, row, strict=True))
-    return generation_of({**plain, "views": json.loads(plain["views"])})
+    return generation_of({**plain, "views": json.loads(plain["views"]), "parity": _PARITY[plain["is_complete"]]})
 
 
 def _quoted(name: str) -> str:

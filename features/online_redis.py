@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import hiredis
@@ -16,7 +17,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from features.online_backend import OnlineGeneration, OnlineStoreMissing, OnlineStoreUnavailable, Pack, Pair, View
+from features.online_backend import OnlineGeneration, OnlineStoreMissing, OnlineStoreUnavailable, Pack, Pair, View, generation_row
 from features.online_redis_publication import RedisPublication, generation_in
 from features.online_redis_scripts import ALL
 from features.packed import PackedSchema
@@ -180,6 +181,17 @@ class RedisBackend:
             raise
         publication.end()
 
+    def judge(self, served: OnlineGeneration, parity: str) -> None:
+        """See OnlineBackend."""
+        name = self.key("generations")
+        with self.explained(), self.client.pipeline() as pipe, suppress(redis.WatchError):
+            pipe.watch(name)
+            held = generation_in(pipe.lindex(name, 0) or b"")
+            if held is not None and replace(held, parity="") == replace(served, parity=""):
+                pipe.multi()
+                pipe.lset(name, 0, json.dumps(generation_row(replace(held, parity=parity))))
+                pipe.execute()
+
     def close(self) -> None:
         """Close all connections."""
         self.client.close()
@@ -290,7 +302,7 @@ def _reason(error: redis.RedisError) -> str:
         return f"refuses the login or the rights of its user: {text}; check user and password in the address"
     if isinstance(error, redis.ConnectionError):
         return f"cannot be reached: {text}; start it, or correct the address"
-    if "OOM " in text:
+    if "'maxmemory'" in text:
         return f"is full and may evict nothing, so nothing was written: {text}; raise maxmemory"
     if "WRONGTYPE" in text:
         return f"holds something else under a name of ours: {text}; remove it, or use another database number"

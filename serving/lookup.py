@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from features.online_backend import OnlineBackend, OnlineStoreError, OnlineStoreMissing
+from features.online_backend import UNEQUAL, OnlineBackend, OnlineStoreError, OnlineStoreMissing
 from features.online_reader import OnlineReader, UnknownFeature
 from serving.scorer import FeatureRows
 
@@ -63,7 +63,7 @@ class Lookup:
         """The rows of some clients in their order; duplicates are kept.
 
         Raises:
-            LookupNotReady: no generation was published, or the store does not answer.
+            LookupNotReady: no generation was published, the parity gate refused it, or the store does not answer.
         """
         values = np.full((len(client_ids), len(self._features)), np.nan)
         if self._reader is None:
@@ -73,6 +73,11 @@ class Lookup:
             answer = self._reader.read(client_ids)
         if answer.generation is None:
             raise LookupNotReady("no complete online generation yet; run lending materialize")
+        if answer.generation.parity == UNEQUAL:
+            raise LookupNotReady(
+                f"the online features of release {answer.generation.release_id} differ from the release (ops.parity_report says where); "
+                "run lending materialize, or lending rollback"
+            )
         values[:, self._held] = answer.values
         rows = FeatureRows(
             client_ids=tuple(client_ids),

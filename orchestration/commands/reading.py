@@ -86,7 +86,7 @@ def _of_lake(lake: "Lake") -> dict[str, Any]:
 def _of_serving(settings: Settings) -> dict[str, Any]:
     from serving.bundle import NoBundle, current_folder
 
-    facts: dict[str, Any] = {"online_business_date": _online_business_date(settings)}
+    facts = _of_online(settings)
     try:
         return facts | {"model_version": current_folder(settings.bundles).name}
     except NoBundle:
@@ -100,15 +100,20 @@ def _of_alerts(lake: "Lake", settings: Settings) -> dict[str, Any]:
     return {"unsent_alerts": len(book.unsent()), "open_alerts": [alert_line(state) for state in book.told()]}
 
 
-def _online_business_date(settings: Settings) -> str | None:
+def _of_online(settings: Settings) -> dict[str, Any]:
+    """The served generation, and whether the parity gate lets it count; a killed run leaves one that was not compared."""
     from features.online import online_backend
     from features.online_backend import OnlineStoreMissing
 
     try:
-        generation = online_backend(settings).generation()
+        served = online_backend(settings).generation()
     except OnlineStoreMissing:
-        return None
-    return generation.business_date.isoformat() if generation else None
+        served = None
+    return {
+        "online_business_date": served and served.business_date.isoformat(),
+        "online_release_id": served and served.release_id,
+        "online_parity": served and (served.parity or "not compared"),
+    }
 
 
 def plain(value: Any) -> Any:

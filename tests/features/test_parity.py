@@ -1,4 +1,4 @@
-"""The parity gate passes on what was published and names every cell that differs."""
+"""The parity gate passes on what was published, names every cell that differs, and its verdict is kept where scoring sees it."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 
 from features.entity_key import keys_of
-from features.online_backend import OnlineStoreMissing
+from features.online import online_backend
+from features.online_backend import EQUAL, UNEQUAL, OnlineGeneration, OnlineStoreMissing
 from features.parity import check_parity
+from features.parity_report import PARITY_REPORT, page
 from features.publish import publish_online
+from features.tables import CLIENT_REPAYMENT
+from serving.lookup import Lookup, LookupNotReady
 from tests.features.releases import DAY, NEXT_DAY, release, settings_of
 from warehouse.lake import Lake
 from warehouse.settings import Settings
@@ -38,21 +42,34 @@ def change(settings: Settings, statement: str, *clients: str) -> None:
     con.close()
 
 
+def served(settings: Settings) -> OnlineGeneration:
+    found = online_backend(settings).generation()
+    assert found is not None
+    return found
+
+
 def test_what_was_published_is_equal_cell_by_cell(settings: Settings, lake: Lake) -> None:
     publish_online(settings, lake)
+    assert served(settings).parity == ""
     report = check_parity(settings, lake, sample=50)
     assert report.is_equal
-    assert (report.release_id, report.rows_online, report.rows_offline) == (1, 120, 120)
-    assert (report.checked_keys, report.checked_cells) == (120, (120 + 50) * 21)
+    repayment, region = report.views
+    assert (report.release_id, repayment.rows_online, repayment.rows_offline, repayment.changed_keys) == (1, 120, 120, 120)
+    assert repayment.checked_keys == 120
+    assert repayment.cells == {"reader": 120 * len(CLIENT_REPAYMENT), "feast": 50 * len(CLIENT_REPAYMENT)}
+    assert (region.view, region.rows_online, region.rows_offline) == ("client_region", 0, 0)  # not in these releases
+    assert served(settings).parity == EQUAL
+    assert not publish_online(settings, lake).rows_written
+    assert served(settings).parity == EQUAL  # nothing was written, so the verdict stays
 
 
 def test_it_holds_after_unchanged_rows_and_after_a_rollback(settings: Settings, lake: Lake) -> None:
     publish_online(settings, lake)
     release(lake, {NEXT_DAY: {**CLIENTS, "c001": {"dpd": 5}, "new": {}}})
     publish_online(settings, lake)
-    later = check_parity(settings, lake, sample=10)
-    assert later.is_equal
-    assert later.rows_online == 121
+    later = check_parity(settings, lake, sample=10).views[0]
+    assert not later.mismatches
+    assert (later.rows_online, later.changed_keys) == (121, 2)
     assert later.checked_keys in (11, 12)  # ten of the sample and the two that changed
     lake.rollback(1)
     assert check_parity(settings, lake).release_id == 2  # compared with what is served, not with what is newest
@@ -77,6 +94,45 @@ def test_rows_on_one_side_only_are_named(settings: Settings, lake: Lake) -> None
     change(settings, "UPDATE lending_client_repayment SET entity_key = ? WHERE entity_key = ?", "x009", "c009")
     found = {(row.entity, row.online, row.offline) for row in check_parity(settings, lake).mismatches}
     assert found == {("c007", "no row", "row"), ("c009", "no row", "row"), ("x009", "row", "no row")}
+
+
+def test_a_row_of_an_older_generation_is_found(settings: Settings, lake: Lake) -> None:
+    publish_online(settings, lake)
+    con = sqlite3.connect(settings.online_store, isolation_level=None)
+    (key,) = keys_of("client_id", "string", ["c005"])
+    (old,) = con.execute("SELECT value FROM lending_client_repayment WHERE entity_key = ?", (key,)).fetchone()
+    release(lake, {NEXT_DAY: {**CLIENTS, "c005": {"dpd": 6}}})
+    publish_online(settings, lake)
+    con.execute("UPDATE lending_client_repayment SET value = ? WHERE entity_key = ?", (old, key))
+    con.close()
+    found = {(cell.entity, cell.feature, cell.online, cell.offline) for cell in check_parity(settings, lake).mismatches}
+    assert ("c005", "dpd", 5, 6) in found
+    assert {entity for entity, *_ in found} == {"c005"}
+
+
+def test_a_release_that_differs_does_not_count_until_it_is_mended(settings: Settings, lake: Lake) -> None:
+    publish_online(settings, lake)
+    check_parity(settings, lake, run_id="good")
+    lookup = Lookup(online_backend(settings), ["dpd"])
+    assert lookup.read(["c001"]).rows.values.tolist() == [[1]]
+    change(settings, "DELETE FROM lending_client_repayment WHERE entity_key = ?", "c007")
+    report = check_parity(settings, lake, run_id="bad")
+    assert served(settings).parity == UNEQUAL
+    with pytest.raises(LookupNotReady, match="release 1 differ from the release"):
+        lookup.read([])
+    assert "c007 | row | keys | no row | row" in page(report)
+    assert "DIFFERS" in page(report)
+    assert publish_online(settings, lake).rows_written == 1
+    assert lookup.read(["c007"]).rows.found.all()  # not compared yet, which is no verdict
+    assert check_parity(settings, lake, run_id="mended").is_equal
+    kept = lake.ops(PARITY_REPORT).filter(lambda row: row.view_name == "client_repayment").order_by("checked_at")
+    rows = kept.select("run_id", "is_equal", "mismatch_count", "mismatches", "reader_cell_count").to_pyarrow().to_pylist()
+    count = len(CLIENT_REPAYMENT)
+    assert [tuple(row.values()) for row in rows] == [
+        ("good", True, 0, "", 120 * count),
+        ("bad", False, 1, "c007 row (keys): 'no row', expected 'row'", 119 * count),
+        ("mended", True, 0, "", 120 * count),
+    ]
 
 
 def test_nothing_published_is_an_error(settings: Settings, lake: Lake) -> None:

@@ -120,7 +120,7 @@ def test_feasts_own_materialize_agrees_with_the_release(settings: Settings, lake
     store.materialize(AT - timedelta(days=3), AT + timedelta(days=2))
     report = check_parity(settings, lake)
     assert report.is_equal
-    assert report.rows_online == 1
+    assert report.views[0].rows_online == 1
     assert publish_online(settings, lake).rows_written == 0
 
 
