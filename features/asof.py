@@ -2,18 +2,17 @@
 
 This is the only feature module that compares times with the as-of date; feature functions never see it and so cannot look ahead. A
 window (start, T] leaves its start out, so that the windows of successive month ends tile. A table is read once, whatever the number of
-ledgers and windows cut from it: both are a condition inside each aggregate.
+ledgers and windows cut from it.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import ibis
-import ibis.expr.operations as ops
 import ibis.expr.types as ir
 from ibis import _
 
-from features.declare import Feature, Months
+from features.declare import Feature
 from features.weights import decayed
 from warehouse import clock
 from warehouse.curated.positions import Positions, peak_by_run
@@ -21,7 +20,8 @@ from warehouse.curated.values import when
 
 KEY = ("as_of_on", "client_id")
 CONTRACT = ("as_of_on", "contract_number")
-RECENT = Months(12)  # how far back the installments are numbered from the newest
+WITHIN = "within_months"
+RECENT = 12  # how many months back the installments are numbered from the newest
 
 
 class Ledger(NamedTuple):
@@ -57,72 +57,52 @@ def ledger_of(feature: Feature) -> Ledger:
     return LEDGERS[feature.ledger]
 
 
-def past(positions: Positions, features: Iterable[Feature]) -> ir.Table:
-    """The rows that some features reduce, each with the conditions under which a feature receives it.
+def past(positions: Positions, features: Sequence[Feature]) -> ir.Table:
+    """The rows that some features reduce, each with what decides which of the features receive it.
 
     Args:
         positions: the state as of each asked date, which holds nothing that was not known by then.
         features: declared on ledgers of one table.
 
     Returns:
-        the table's rows, as_of_on and client_id among the columns, and a boolean column per ledger and window.
+        the table's rows, as_of_on and client_id among the columns; per ledger the column of `belongs`, whether the row belongs to it and
+        its event has happened; and WITHIN, the months of the shortest asked window that holds the event, null outside of all.
 
     Raises:
         ValueError: a ledger does not exist.
     """
-    features = list(features)
+    ledgers = {feature.ledger: ledger_of(feature) for feature in features}
+    months = sorted({feature.window.count for feature in features if feature.window and feature.window.count})
+    event_on = next((ledger.event_on for ledger in ledgers.values() if ledger.event_on), None)
     # A start is calendar arithmetic: once a date, not once a row.
-    windows = {feature.window for feature in features if feature.window and feature.window.count}
-    rows = ledger_of(features[0]).rows(positions).join(_dates(positions, windows), "as_of_on")
-    return rows.mutate(**{_inside(feature): _is_inside(rows, feature) for feature in features})
+    rows = ledger_of(features[0]).rows(positions).join(_dates(positions, months), "as_of_on")
+    within = ibis.cases(*((rows[event_on] > rows[_start(count)], count) for count in months)) if months else ibis.null("int64")
+    rows = rows.mutate(**{belongs(name): _belongs(rows, ledger) for name, ledger in ledgers.items()}, **{WITHIN: within})
+    ends = all(feature.window and feature.window.count for feature in features)
+    return rows.filter(_[WITHIN].notnull()) if ends else rows
 
 
-def value(rows: ir.Table, feature: Feature) -> ir.Scalar:
-    """A feature over the rows of its ledger whose event lies in its window, as an aggregate of all rows.
-
-    Args:
-        rows: of `past`, of features with this one among them.
-        feature: its expression becomes conditional on the ledger and the window.
-    """
-    inside = rows[_inside(feature)]
-
-    def conditional(node: ops.Node, arguments: dict[str, Any] | None) -> ops.Node:
-        if not isinstance(node, ops.Reduction):
-            return node.__recreate__(arguments) if arguments else node
-        # Without arguments, none of the node's own has changed.
-        given = arguments or dict(zip(node.argnames, node.args, strict=True))
-        own = given["where"]
-        return node.copy(**given | {"where": inside.op() if own is None else ops.And(own, inside.op())})
-
-    return feature.expr(rows).op().replace(conditional, filter=ops.Value).to_expr()
+def belongs(ledger: str) -> str:
+    """Name of the column that says whether a row belongs to a ledger."""
+    return f"in_{ledger}"
 
 
-def _dates(positions: Positions, windows: Iterable[Months]) -> ir.Table:
+def _belongs(rows: ir.Table, ledger: Ledger) -> ir.BooleanValue:
+    """Whether a row belongs to a ledger and its event has happened by the as-of date."""
+    holds = ibis.literal(True) if ledger.holds is None else rows[ledger.holds]
+    return holds if ledger.event_on is None else holds & (rows[ledger.event_on] <= rows.as_of_on)
+
+
+def _dates(positions: Positions, months: Iterable[int]) -> ir.Table:
     """The as-of dates, the exclusive start of each window, and the last day of the month ahead (which keeps month ends too)."""
     dates = positions.contracts.select("as_of_on").distinct()
-    starts = {_start(window): clock.window_start_on(dates.as_of_on, window.count) for window in windows if window.count}
+    starts = {_start(count): clock.window_start_on(dates.as_of_on, count) for count in months}
     return dates.mutate(**starts, next_on=clock.window_start_on(dates.as_of_on, -1))
 
 
-def _inside(feature: Feature) -> str:
-    """Name of the column with the condition under which a feature receives a row."""
-    return f"in_{feature.ledger}{feature.window.suffix if feature.window else ''}"
-
-
-def _is_inside(rows: ir.Table, feature: Feature) -> ir.BooleanValue:
-    """Whether a row belongs to the feature's ledger and its event lies in the feature's window."""
-    ledger = ledger_of(feature)
-    conditions = [] if ledger.holds is None else [rows[ledger.holds]]
-    if ledger.event_on is not None:
-        conditions.append(rows[ledger.event_on] <= rows.as_of_on)
-        if feature.window and feature.window.count:
-            conditions.append(rows[ledger.event_on] > rows[_start(feature.window)])
-    return ibis.and_(*conditions)
-
-
-def _start(window: Months) -> str:
+def _start(months: int) -> str:
     """Name of the column with the start of a window."""
-    return f"start{window.suffix}"
+    return f"start_{months}m"
 
 
 def _installments(positions: Positions) -> ir.Table:
@@ -142,7 +122,7 @@ def _installments(positions: Positions) -> ir.Table:
 def _recent(positions: Positions) -> ir.Table:
     """Due installments of the last twelve months of all contracts; recency counts them from 1, the newest."""
     order = [ibis.desc(name) for name in ("due_date", "contract_number", "installment_number", "installment_id")]
-    due = positions.installments.filter(_.is_due).join(_dates(positions, [RECENT]), "as_of_on").filter(_.due_date > _[_start(RECENT)])
+    due = positions.installments.filter(_.is_due).join(_dates(positions, (RECENT,)), "as_of_on").filter(_.due_date > _[_start(RECENT)])
     return due.select(
         *KEY,
         "due_date",

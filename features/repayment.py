@@ -22,7 +22,7 @@ def installments_due_count(due: ir.Table) -> ir.IntegerScalar:
 
 def late_pay_ratio(due: ir.Table) -> ir.FloatingScalar:
     """Share of the installments due that were paid late or are late and unpaid."""
-    return due.is_late.cast("float64").mean()
+    return share(due.is_late.cast("int64").sum(), due.count())
 
 
 def late_count(due: ir.Table) -> ir.IntegerScalar:
@@ -37,13 +37,12 @@ def skipped_count(due: ir.Table) -> ir.IntegerScalar:
 
 def skipped_ratio(due: ir.Table) -> ir.FloatingScalar:
     """Share of skipped installments among those whose next due date has come."""
-    eligible = due.is_skip_eligible.cast("float64").sum()
-    return due.is_skipped.cast("float64").sum() / eligible.nullif(0)
+    return share(due.is_skipped.cast("int64").sum(), due.is_skip_eligible.cast("int64").sum())
 
 
 def early_pay_ratio(due: ir.Table) -> ir.FloatingScalar:
     """Share of the installments due that were settled before their due date."""
-    return due.is_paid_early.cast("float64").mean()
+    return share(due.is_paid_early.cast("int64").sum(), due.count())
 
 
 def paid_ratio(due: ir.Table) -> ir.FloatingScalar:

@@ -12,6 +12,7 @@ import ibis.expr.types as ir
 
 from features import arrears, asof, exposure, first_payments, lateness, penalties, products, recent, repayment, tenure, trend
 from features.declare import VALUES, Feature, table_column
+from features.windows import aggregated
 from warehouse import clock
 from warehouse.curated.books import Books, books
 from warehouse.curated.positions import Positions, positions_at
@@ -171,8 +172,7 @@ def feature_values(as_of: Positions, features: Sequence[Feature]) -> ir.Table:
     """
     table = asof.spine(as_of)
     for group in _read_together(feature for feature in features if feature.ledger != VALUES):
-        rows = asof.past(as_of, group)
-        part = rows.group_by(*asof.KEY).agg(**{feature.name: asof.value(rows, feature) for feature in group})
+        part = aggregated(asof.past(as_of, group), group)
         table = table.left_join(part, asof.KEY).select(table, *(name for name in part.columns if name not in asof.KEY))
     counted = table.select(
         *asof.KEY, **{feature.name: _filled(table[feature.name], feature) for feature in features if feature.ledger != VALUES}
