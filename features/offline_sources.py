@@ -1,5 +1,6 @@
 """Data sources as rows: what a resolver, or a file source of Feast, stands for, and what a retrieval asks of the views over them."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from importlib import import_module
@@ -94,6 +95,21 @@ def asked_features(views: list[FeatureView], feature_refs: list[str], full_featu
     prefixes = {view.projection.name_to_use(): f"{view.projection.name_alias or view.name}__" for view in views}
     parts = [_strip_version_from_ref(reference).partition(":") for reference in feature_refs]
     return [(view, feature, prefixes[view] * full_feature_names + feature) for view, _, feature in parts if view in prefixes]
+
+
+def refs_of_caller(feature_refs: list[str]) -> list[str]:
+    """The features that the caller of `FeatureStore.get_historical_features` asked for, among those that it passes on.
+
+    It adds the source features of on-demand views and does not say which they are, so they are told by the variable of its frame that
+    holds the asked ones. Whoever calls the store otherwise gets all columns.
+    """
+    frame = inspect.currentframe()
+    while frame is not None:
+        if frame.f_code.co_name == "get_historical_features" and frame.f_globals.get("__name__") == "feast.feature_store":
+            asked = set(frame.f_locals.get("_feature_refs", feature_refs))
+            return [reference for reference in feature_refs if reference in asked]
+        frame = frame.f_back
+    return feature_refs
 
 
 def every_row(views: list[ViewRows], start: datetime, end: datetime) -> pa.Table:

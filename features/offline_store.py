@@ -26,7 +26,7 @@ from pydantic import StrictStr
 
 from features import offline_files
 from features.entity_frame import EntityRows, entity_rows
-from features.offline_sources import asked_features, between, every_row, imported, source_table, view_rows
+from features.offline_sources import asked_features, between, every_row, imported, refs_of_caller, source_table, view_rows
 from features.point_in_time import ROW, ViewRows, latest
 from features.retrieval import HistoricalJob
 
@@ -107,7 +107,11 @@ class IbisOfflineStore(OfflineStore):
             str(config.repo_path),
         )
         job.rows, job.views, job.plan = rows, views, config.offline_store.plan
-        job.names = list(dict.fromkeys(name for _, _, name in asked_features(feature_views, feature_refs, full_feature_names)))
+        job.names, shown = (
+            list(dict.fromkeys(name for _, _, name in asked_features(feature_views, refs, full_feature_names)))
+            for refs in (feature_refs, refs_of_caller(feature_refs))
+        )
+        job.hidden = [name for name in job.names if name not in shown]
         return job
 
     @staticmethod
@@ -144,6 +148,10 @@ class IbisOfflineStore(OfflineStore):
             times = [timestamp_field, *filter(None, (created_timestamp_column,))]
             rows = rows.select(*join_key_columns, *feature_name_columns, *times)
         return _job(config, rows)
+
+    def get_table_column_names_and_types_from_data_source(self, config: RepoConfig, data_source: DataSource) -> list[tuple[str, str]]:
+        """Names and Arrow types of the columns of a data source, read as a retrieval reads it."""
+        return [(field.name, str(field.type)) for field in source_table(config, data_source).schema().to_pyarrow()]
 
     @staticmethod
     def offline_write_batch(config: RepoConfig, feature_view: FeatureView, table: pa.Table, progress: Callable[[int], Any] | None) -> None:

@@ -180,8 +180,8 @@ class _Fixed:
 def local_files(path: str) -> list[str] | None:
     """The Parquet files of a path, sorted: a file, the files below a folder, or those of a pattern; None if it is not local.
 
-    Files and folders whose name begins with a dot or an underline are left out, as they are by other readers. Files that were appended to
-    a single file stand in the folder beside it, see offline_files.
+    Files and folders whose name begins with a dot or an underline are left out, as they are by other readers, but not folders of a value
+    such as `_day=1`. Files that were appended to a single file stand in the folder beside it, see offline_files.
     """
     if "://" in path and not path.startswith("file://"):
         return None
@@ -190,10 +190,15 @@ def local_files(path: str) -> list[str] | None:
         return sorted(str(file) for file in place.parent.glob(place.name))
     if place.is_dir():
         inside = (file for file in place.rglob("*.parquet") if file.is_file())
-        return sorted(str(file) for file in inside if not any(part.startswith((".", "_")) for part in file.relative_to(place).parts))
+        return sorted(str(file) for file in inside if not any(_is_hidden(part) for part in file.relative_to(place).parts))
     beside = appended_folder(place)
     appended = local_files(str(beside)) or [] if beside.is_dir() else []
     return [str(place), *appended] if place.exists() or not appended else appended
+
+
+def _is_hidden(name: str) -> bool:
+    """Whether other readers leave out a file or folder of this name."""
+    return name.startswith(".") or (name.startswith("_") and "=" not in name)
 
 
 def appended_folder(file: Path) -> Path:

@@ -3,8 +3,10 @@
 Plans: "merge" for local Parquet files, "asof" where the backend has an as-of join, "interval" on any backend. All give the same answer.
 """
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +14,9 @@ import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
+from feast.dqm.errors import ValidationFailed
 from feast.infra.offline_stores.ibis import IbisRetrievalJob
+from feast.saved_dataset import ValidationReference
 from ibis.backends import BaseBackend
 
 from features.entity_frame import EntityRows
@@ -35,14 +39,31 @@ class HistoricalJob(IbisRetrievalJob):
         views: what is asked of each view.
         names: feature columns in the order of the answer.
         plan: one of PLANS.
+        hidden: those of them that only on-demand views need, which the answer leaves out.
         taken: the plan that each view took, once the result was asked for.
     """
 
     rows: EntityRows
     views: list[ViewRows]
     names: list[str]
+    hidden: list[str]
     plan: str
     taken: list[str]
+
+    def to_arrow(self, validation_reference: ValidationReference | None = None, timeout: int | None = None) -> pa.Table:
+        """The answer, with on-demand features behind the others; see RetrievalJob.
+
+        Raises:
+            ValidationFailed: it differs from the reference.
+        """
+        if not self.hidden:
+            return super().to_arrow(validation_reference, timeout)
+        table = super().to_arrow(None, timeout).drop_columns(self.hidden)
+        if validation_reference:
+            verdict = validation_reference.profile.validate(table.to_pandas())
+            if not verdict.is_success:
+                raise ValidationFailed(verdict)
+        return table
 
     def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:
         found: dict[str, pa.ChunkedArray] = {}
@@ -55,8 +76,8 @@ class HistoricalJob(IbisRetrievalJob):
             else:
                 found |= {name: answer[name] for name in answer.column_names}
         for views in left.values():
-            answer = _in_order(self._joined(views), self.rows.table.num_rows)
-            found |= {name: answer[name] for name in answer.column_names if name != ROW}
+            answer = self._joined(views)
+            found |= {name: answer[name] for name in answer.column_names}
         given = self.rows.table
         for name in self.names:
             given = given.append_column(name, found[name])
@@ -90,14 +111,23 @@ class HistoricalJob(IbisRetrievalJob):
         return answer
 
     def _joined(self, views: list[ViewRows]) -> pa.Table:
-        """The features of views on one backend by the backend's join, in its order."""
+        """The features of views on one backend by the backend's join."""
         backend = views[0].table.get_backend()
         use_asof = backend.name in ASOF_BACKENDS if self.plan in ("auto", "merge") else self.plan == "asof"
         self.taken += ["asof" if use_asof else "interval"] * len(views)
-        count = self.rows.table.num_rows
-        asked = pa.table({**self._keys(views), AT: self.rows.table[self.rows.at], ROW: np.arange(count)})
-        with _stored(asked, backend) as table:
-            return point_in_time(table, views, self._between(), use_asof).to_pyarrow()
+        # The engine sees names of ours only, so that a key or feature may have any name.
+        keys, names = self._keys(views), [name for view in views for _, name in view.features]
+        ours = {name: f"__asked_{number}" for number, name in enumerate(keys)}
+        renamed, numbers = [], itertools.count()
+        for view in views:
+            join_keys = tuple((source, ours[name]) for source, name in view.join_keys)
+            renamed.append(
+                replace(view, join_keys=join_keys, features=tuple((source, f"__found_{next(numbers)}") for source, _ in view.features))
+            )
+        asked = {ours[name]: key for name, key in keys.items()} | {AT: self.rows.table[self.rows.at]}
+        with _stored(pa.table(asked | {ROW: np.arange(self.rows.table.num_rows)}), backend) as table:
+            answer = point_in_time(table, renamed, self._between(), use_asof).to_pyarrow()
+        return _in_order(answer, self.rows.table.num_rows).rename_columns(names)
 
     def _keys(self, views: list[ViewRows]) -> dict[str, pa.ChunkedArray]:
         """The join keys of some views; one that is null in every row gets the type of the source, as it has none to compare."""
@@ -129,7 +159,7 @@ def _stored(asked: pa.Table, backend: BaseBackend) -> Iterator[ir.Table]:
 
 
 def _in_order(answer: pa.Table, count: int) -> pa.Table:
-    """The answer with one row per asked row, in the asked order.
+    """The features with one row per asked row, in the asked order.
 
     Raises:
         RuntimeError: the join gave another number of rows, which would put features beside the wrong entity.
@@ -139,4 +169,4 @@ def _in_order(answer: pa.Table, count: int) -> pa.Table:
         raise RuntimeError(f"the point-in-time join gave {len(places)} rows for {count} entity rows")
     order = np.empty(count, "i8")
     order[places] = np.arange(count)
-    return answer.take(pa.array(order))
+    return answer.drop_columns([ROW]).take(pa.array(order))
