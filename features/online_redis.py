@@ -2,7 +2,8 @@
 
 A publish stages the rows that changed in a hash of their own. One script then shows them, as an overlay that readers look into first,
 together with the generation; afterwards they are moved to their place in small steps, which no reader can tell. Each hash of rows has one
-field with an empty name, so that a hash that is gone (flushed, evicted, never made) is told from rows that do not exist.
+field with an empty name, its mark: it tells a hash that is gone (flushed, evicted, never made) from rows that do not exist, and holds the
+generation, so that one command reads rows and the generation that they belong to.
 """
 
 import json
@@ -26,8 +27,9 @@ TIMEOUT_SECONDS = 2.0  # of a connection and of an answer, unless the address sa
 ROWS_AT_ONCE = 1000  # in one step of the server, a few milliseconds
 _MOST_KEYS = 5000  # of one read; more are read in parts and the generation is compared
 _WAIT_SECONDS = 60.0
-_MARK = b""  # the field that every hash of rows has
-_BEGIN, _END = b"*1\r\n$5\r\nMULTI\r\n", b"*1\r\n$4\r\nEXEC\r\n"
+_MARK = b""  # the field that every hash of rows has; see online_redis_scripts.py
+_COVERED = b"1"  # begins the mark while rows are shown that are not in their place yet
+_TRIES = 100
 
 
 class RedisBackend:
@@ -47,8 +49,6 @@ class RedisBackend:
             address, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
         )
         self.scripts = {name: self.client.register_script(text) for name, text in ALL.items()}
-        self._latest = _packed(b"LINDEX", self.key("generations"), b"0")
-        self._names: dict[str, tuple[bytes, bytes, bytes]] = {}
 
     @property
     def where(self) -> str:
@@ -94,7 +94,7 @@ class RedisBackend:
             return self.client.lindex(self.key("generations"), 0) or b""
 
     def read(self, asked: Sequence[tuple[str, Sequence[bytes]]]) -> tuple[OnlineGeneration | None, list[list[bytes | None]]]:
-        """See OnlineBackend; one round trip, and one more in the moments in which shown rows are moved to their place."""
+        """See OnlineBackend; one round trip, and one more for each view whose shown rows are being moved to their place."""
         latest, answers = self._read(asked)
         return generation_in(latest), answers
 
@@ -116,20 +116,14 @@ class RedisBackend:
 
     def declare(self, views: Sequence[View]) -> None:
         """See OnlineBackend."""
-        self.remember(views)
-        if views:
-            with self.explained():
-                self.client.hset(self.key("views"), mapping={view.name: view.schema.fingerprint.hex() for view in views})
+        self.remember(views, is_current=True)
 
-    def remember(self, views: Sequence[View]) -> None:
+    def remember(self, views: Sequence[View], is_current: bool) -> None:
         """Keep the schemas of views, so that their rows can be read, and make their hashes."""
+        names = [*(self.key(part) for part in ("generations", "schemas", "views")), *(self.key("rows", view.name) for view in views)]
+        stored = [(view.name, view.schema.fingerprint.hex(), json.dumps([view.join_keys, view.schema.fields])) for view in views]
         with self.explained():
-            pipe = self.client.pipeline(transaction=True)
-            for view in views:
-                stored = json.dumps([view.join_keys, view.schema.fields])
-                pipe.hset(self.key("schemas"), f"{view.name}:{view.schema.fingerprint.hex()}", stored)
-                pipe.hset(self.key("rows", view.name), _MARK, b"1")
-            pipe.execute()
+            self.scripts["declare"](keys=names, args=[int(is_current), *(part for line in stored for part in line)])
 
     def drop(self, views: Sequence[str]) -> None:
         """See OnlineBackend."""
@@ -183,14 +177,12 @@ class RedisBackend:
 
     def judge(self, served: OnlineGeneration, parity: str) -> None:
         """See OnlineBackend."""
-        name = self.key("generations")
-        with self.explained(), self.client.pipeline() as pipe, suppress(redis.WatchError):
-            pipe.watch(name)
-            held = generation_in(pipe.lindex(name, 0) or b"")
-            if held is not None and replace(held, parity="") == replace(served, parity=""):
-                pipe.multi()
-                pipe.lset(name, 0, json.dumps(generation_row(replace(held, parity=parity))))
-                pipe.execute()
+        latest = self.latest()
+        held = generation_in(latest)
+        if held is not None and replace(held, parity="") == replace(served, parity=""):
+            judged = json.dumps(generation_row(replace(held, parity=parity)))
+            with self.explained():
+                self.scripts["judge"](keys=[self.key("generations"), self.key("views")], args=[self.key("rows", ""), latest, judged])
 
     def close(self) -> None:
         """Close all connections."""
@@ -205,75 +197,47 @@ class RedisBackend:
             raise OnlineStoreUnavailable(f"online store {self.where} {_reason(error)}") from error
 
     def _read(self, asked: Sequence[tuple[str, Sequence[bytes]]]) -> tuple[bytes, list[list[bytes | None]]]:
-        """Rows, and the generation as it is stored."""
-        if sum(len(keys) for _, keys in asked) <= _MOST_KEYS:
-            return self._read_at_once(asked)
-        while True:
-            seen, answers = set(), []
-            for view, keys in asked:
-                rows: list[bytes | None] = []
-                for start in range(0, len(keys), _MOST_KEYS):
-                    latest, (part,) = self._read_at_once([(view, keys[start : start + _MOST_KEYS])])
-                    rows += part
-                    seen.add(latest)
-                answers.append(rows)
-            if len(seen) <= 1:
-                return seen.pop() if seen else self.latest(), answers
+        """Rows, and the generation as it is stored; read again if a publish came between two parts."""
+        parts = [(view, keys[start : start + _MOST_KEYS]) for view, keys in asked for start in range(0, len(keys) or 1, _MOST_KEYS)]
+        for _ in range(_TRIES):
+            answers = self._read_parts(parts)
+            marks = {rows[0][1:] for rows in answers}
+            if len(marks) <= 1:
+                break
+        else:
+            raise OnlineStoreUnavailable(f"{self.where}: {_TRIES} publishes came between the parts of one read; read fewer keys at once")
+        if len(parts) == len(asked):
+            found = [rows[1:] for rows in answers]
+        else:
+            found = [[row for (of, _), rows in zip(parts, answers, strict=True) if of == view for row in rows[1:]] for view, _ in asked]
+        return marks.pop() if marks else self.latest(), found
 
-    def _read_at_once(self, asked: Sequence[tuple[str, Sequence[bytes]]]) -> tuple[bytes, list[list[bytes | None]]]:
-        """The same in one transaction."""
-        commands = []
-        for view, keys in asked:
-            rows, _, is_covered = self._commands(view)
-            commands += [_packed(b"HMGET", rows, _MARK, *keys), is_covered]
-        latest, *answers = self._transaction(commands)
-        found = answers[::2]
-        if any(answers[1::2]):
-            commands = []
-            for view, keys in asked:
-                rows, overlay, _ = self._commands(view)
-                commands += [_packed(b"HMGET", name, _MARK, *keys) for name in (rows, overlay)]
-            latest, *answers = self._transaction(commands)
-            found = [
-                [row if over is None else over or None for row, over in zip(rows, overs, strict=True)]
-                for rows, overs in zip(answers[::2], answers[1::2], strict=True)
-            ]
-        for (view, _), rows in zip(asked, found, strict=True):
-            if rows.pop(0) is None:
-                raise OnlineStoreMissing(
-                    f"online store {self.where} does not hold the feature view {view} of project {self.project}: it was never applied or "
-                    "published there, or it was flushed or evicted; run feast apply, and write or publish the features again"
-                )
-        return latest or b"", found
+    def _read_parts(self, parts: Sequence[tuple[str, Sequence[bytes]]]) -> list[list[Any]]:
+        """The mark and the rows of each part, each of one moment, in one round trip.
 
-    def _commands(self, view: str) -> tuple[bytes, bytes, bytes]:
-        """Names of the rows and the overlay of a view, and the question whether there is an overlay."""
-        if view not in self._names:
-            overlay = self.key("overlay", view)
-            self._names[view] = self.key("rows", view), overlay, _packed(b"EXISTS", overlay)
-        return self._names[view]
-
-    def _transaction(self, commands: list[bytes]) -> list[Any]:
-        """The served generation and the answers to packed commands, all of one moment, in one round trip.
-
-        This goes past the client's own pipeline, which takes longer than the server does.
+        This goes past the client's own pipeline, which takes longer than the server does. A transaction would be refused by a full server.
         """
+        if not parts:
+            return []
         pool = self.client.connection_pool
         with self.explained():
             connection = pool.get_connection()
             try:
-                connection.send_packed_command([b"".join([_BEGIN, self._latest, *commands, _END])])
-                for _ in range(len(commands) + 2):
-                    connection.read_response()
-                answers = connection.read_response()
+                connection.send_packed_command([_packed(b"HMGET", self.key("rows", view), _MARK, *keys) for view, keys in parts])
+                answers = [connection.read_response() for _ in parts]
             except BaseException:
                 connection.disconnect()  # an answer may still come, and must not be taken for that of another question
                 raise
             finally:
                 pool.release(connection)
-            for answer in answers:
-                if isinstance(answer, Exception):
-                    raise answer
+            for at, (view, keys) in enumerate(parts):
+                if answers[at][0] is None:
+                    raise OnlineStoreMissing(
+                        f"online store {self.where} does not hold the feature view {view} of project {self.project}: it was never applied "
+                        "or published there, or it was flushed or evicted; run feast apply, and write or publish the features again"
+                    )
+                if answers[at][0][:1] == _COVERED and keys:
+                    answers[at] = self.scripts["read"](keys=[self.key("rows", view), self.key("overlay", view)], args=keys)
         return answers
 
     def _write(self, view: View, latest: bytes, lines: list[tuple[bytes, bytes, bytes]]) -> bytes:

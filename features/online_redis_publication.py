@@ -42,7 +42,7 @@ class RedisPublication:
         self.served = generation_in(self._latest)
         self._unstage()
         self.settle()
-        self._backend.remember(self._views)
+        self._backend.remember(self._views, is_current=False)
 
     def replace_changed(self, view: View, keys: Sequence[bytes], rows: Sequence[bytes]) -> int:
         """See Publication; rows are compared here and staged there."""
@@ -72,10 +72,10 @@ class RedisPublication:
     def commit(self, made: OnlineGeneration | None, services: Mapping[str, Sequence[str]]) -> None:
         """See Publication; one script."""
         key, views = self._backend.key, self._views
-        names = [self._lock, *(key(part) for part in ("generations", "services", "views"))]
+        names = [key("generations"), self._lock, key("services"), key("views")]
         names += [key(part, view.name) for view in views for part in ("rows", "staged", "overlay")]
         stored = json.dumps(generation_row(made)) if made else ""
-        arguments: list[bytes | str | int] = [self._token, self._latest, stored, GENERATIONS_KEPT, len(views)]
+        arguments: list[bytes | str | int] = [self._token, self._latest, stored, GENERATIONS_KEPT, key("rows", ""), len(views)]
         arguments += [part for view in views for part in (view.name, view.schema.fingerprint.hex())]
         arguments += [part for name, features in services.items() for part in (name, json.dumps(list(features)))]
         with self._backend.explained():
@@ -86,7 +86,8 @@ class RedisPublication:
     def settle(self) -> None:
         """Move shown rows to their place, also those that a killed publish left in the overlay."""
         for view in self._views:
-            names, cursor, left = [self._backend.key("rows", view.name), self._backend.key("overlay", view.name)], b"0", 1
+            key, cursor, left = self._backend.key, b"0", 1
+            names = [key("generations"), key("rows", view.name), key("overlay", view.name)]
             while left:
                 with self._backend.explained():
                     cursor, left = self._backend.scripts["settle"](keys=names, args=[cursor, _AT_ONCE])

@@ -1,6 +1,53 @@
 """What Redis does in one step: the Lua scripts of online_redis.py. Each is bounded by the rows it is given.
 
+Each hash of rows has a field with an empty name, its mark: `1` while there is an overlay, else `0`, and then the served generation.
 Two values are compared byte by byte: Lua compares texts by the locale of the server.
+"""
+
+_MARKED = """
+local function mark(rows, flag)
+  redis.call('HSET', rows, '', flag .. (redis.call('LINDEX', KEYS[1], 0) or ''))
+end
+"""
+
+# KEYS generations, views; ARGV prefix of hashes of rows, expected generation, what to put in its place.
+# Every hash of rows gets the mark of the new one. Answers `moved` or `done`.
+JUDGE = (
+    _MARKED
+    + """
+if (redis.call('LINDEX', KEYS[1], 0) or '') ~= ARGV[2] then return 'moved' end
+redis.call('LSET', KEYS[1], 0, ARGV[3])
+for _, view in ipairs(redis.call('HKEYS', KEYS[2])) do
+  local rows = ARGV[1] .. view
+  mark(rows, string.sub(redis.call('HGET', rows, '') or '0', 1, 1))
+end
+return 'done'
+"""
+)
+
+# KEYS generations, schemas, views, then the hash of rows of each view; ARGV 1 if the schemas become the current ones, then name,
+# fingerprint and description of each.
+DECLARE = (
+    _MARKED
+    + """
+for at = 2, #ARGV, 3 do
+  local rows = KEYS[3 + (at + 1) / 3]
+  redis.call('HSET', KEYS[2], ARGV[at] .. ':' .. ARGV[at + 1], ARGV[at + 2])
+  if ARGV[1] == '1' then redis.call('HSET', KEYS[3], ARGV[at], ARGV[at + 1]) end
+  if redis.call('HEXISTS', rows, '') == 0 then mark(rows, '0') end
+end
+"""
+)
+
+# KEYS rows, overlay; ARGV keys. Answers the mark and the rows as readers see them while there is an overlay; an empty one was removed.
+READ = """
+local found = redis.call('HMGET', KEYS[1], '', unpack(ARGV))
+if redis.call('EXISTS', KEYS[2]) == 1 then
+  for at, row in ipairs(redis.call('HMGET', KEYS[2], unpack(ARGV))) do
+    if row then found[at + 1] = row ~= '' and row end
+  end
+end
+return found
 """
 
 # KEYS lock, generations, rows, overlay; ARGV the generation that the rows were made for, then key, row and expected held row of each.
@@ -47,44 +94,54 @@ for at = 3, #ARGV, 2 do redis.call('HSET', KEYS[2], ARGV[at], ARGV[at + 1]) end
 return 1
 """
 
-# KEYS lock, generations, services, views, then rows, staged and overlay of each view.
-# ARGV token, the generation that was compared, the new one or nothing, generations to keep, number of views, then view and fingerprint of
-# each, then service and features of each. Answers `lost`, `moved` or `done`. Rows into an empty view are shown by renaming alone.
-SHOW = """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'lost' end
-if (redis.call('LINDEX', KEYS[2], 0) or '') ~= ARGV[2] then return 'moved' end
-local count = tonumber(ARGV[5])
+# KEYS generations, lock, services, views, then rows, staged and overlay of each view.
+# ARGV token, the generation that was compared, the new one or nothing, generations to keep, prefix of hashes of rows, number of views, then
+# view and fingerprint of each, then service and features of each. Answers `lost`, `moved` or `done`.
+# Rows of a view that had none are shown by renaming alone, others as an overlay.
+SHOW = (
+    _MARKED
+    + """
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 'lost' end
+if (redis.call('LINDEX', KEYS[1], 0) or '') ~= ARGV[2] then return 'moved' end
+if ARGV[3] ~= '' then
+  redis.call('LPUSH', KEYS[1], ARGV[3])
+  redis.call('LTRIM', KEYS[1], 0, ARGV[4] - 1)
+end
+local count, flags = tonumber(ARGV[6]), {}
 for view = 1, count do
   local rows, staged, overlay = KEYS[3 * view + 2], KEYS[3 * view + 3], KEYS[3 * view + 4]
-  redis.call('HSET', KEYS[4], ARGV[2 * view + 4], ARGV[2 * view + 5])
+  redis.call('HSET', KEYS[4], ARGV[2 * view + 5], ARGV[2 * view + 6])
   if redis.call('EXISTS', staged) == 1 then
     if redis.call('HLEN', rows) <= 1 then
-      redis.call('HSET', staged, '', '1')
       redis.call('RENAME', staged, rows)
     else
       redis.call('RENAME', staged, overlay)
+      flags[rows] = '1'
     end
   end
 end
-for at = 2 * count + 6, #ARGV, 2 do redis.call('HSET', KEYS[3], ARGV[at], ARGV[at + 1]) end
-if ARGV[3] ~= '' then
-  redis.call('LPUSH', KEYS[2], ARGV[3])
-  redis.call('LTRIM', KEYS[2], 0, ARGV[4] - 1)
-end
+for at = 2 * count + 7, #ARGV, 2 do redis.call('HSET', KEYS[3], ARGV[at], ARGV[at + 1]) end
+for _, view in ipairs(redis.call('HKEYS', KEYS[4])) do mark(ARGV[5] .. view, flags[ARGV[5] .. view] or '0') end
 return 'done'
 """
+)
 
-# KEYS rows, overlay; ARGV cursor, rows at once. Moves shown rows to their place; readers see the same before and after.
+# KEYS generations, rows, overlay; ARGV cursor, rows at once. Moves shown rows to their place; readers see the same before and after.
 # Answers the next cursor and how many are left.
-SETTLE = """
-local page = redis.call('HSCAN', KEYS[2], ARGV[1], 'COUNT', ARGV[2])
+SETTLE = (
+    _MARKED
+    + """
+local page = redis.call('HSCAN', KEYS[3], ARGV[1], 'COUNT', ARGV[2])
 for at = 1, #page[2], 2 do
   local key, row = page[2][at], page[2][at + 1]
-  if row == '' then redis.call('HDEL', KEYS[1], key) else redis.call('HSET', KEYS[1], key, row) end
-  redis.call('HDEL', KEYS[2], key)
+  if row == '' then redis.call('HDEL', KEYS[2], key) else redis.call('HSET', KEYS[2], key, row) end
+  redis.call('HDEL', KEYS[3], key)
 end
-return {page[1], redis.call('HLEN', KEYS[2])}
+local left = redis.call('HLEN', KEYS[3])
+if left == 0 then mark(KEYS[2], '0') end
+return {page[1], left}
 """
+)
 
 # KEYS a hash of rows; ARGV cursor, rows at once. Answers the next cursor, then each key with its two times; none for a removed row.
 TIMES = """
@@ -104,4 +161,14 @@ if ARGV[2] == '' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1],
 return 1
 """
 
-ALL = {"write": WRITE, "stage": STAGE, "show": SHOW, "settle": SETTLE, "times": TIMES, "hand_over": HAND_OVER}
+ALL = {
+    "declare": DECLARE,
+    "read": READ,
+    "write": WRITE,
+    "stage": STAGE,
+    "show": SHOW,
+    "settle": SETTLE,
+    "times": TIMES,
+    "hand_over": HAND_OVER,
+    "judge": JUDGE,
+}

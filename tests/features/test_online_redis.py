@@ -152,7 +152,7 @@ def test_nothing_of_a_publish_is_seen_before_its_end_and_all_of_it_after(backend
             assert (held(backend, KEYS[1000:2000]), held(backend, KEYS[2000:])) == ({rows(2, 2)[0]}, {None})
             assert sorted(key for key, _ in backend.keys_with_times("stats")) == KEYS[:2000]
             if not cursor:
-                names = [backend.key("rows", "stats"), backend.key("overlay", "stats")]
+                names = [backend.key("generations"), backend.key("rows", "stats"), backend.key("overlay", "stats")]
                 assert 0 < backend.scripts["settle"](keys=names, args=[cursor, 300])[1] < 1500
     assert server.exists("packed:taxi:overlay:stats", "packed:taxi:staged:stats", "packed:taxi:lock") == 0
     assert server.hlen("packed:taxi:rows:stats") == 2001
