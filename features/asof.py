@@ -112,10 +112,12 @@ def _installments(positions: Positions) -> ir.Table:
     late_on = (_.due_date + _.days_late.as_interval("D")).cast("date")
     return rows.mutate(
         late_days=ibis.greatest(_.days_late, 0),
+        # Most installments are settled in time: what is said of late ones alone, and of the latest contract, is worked out for those.
+        late_amount_days=ibis.ifelse(_.days_late > 0, _.due_amount * _.days_late, 0),
         late_months=when(_.is_late, clock.months_between(_.as_of_on, late_on)),
         weight=decayed(_.due_date, _.as_of_on),
         is_scheduled=_.is_open & (_.due_date > _.as_of_on) & (_.due_date <= _.next_on),
-        place=_.installment_number.cast("string").lpad(10, "0") + _.installment_id,
+        place=when(_.is_latest, _.installment_number.cast("string").lpad(10, "0") + _.installment_id),
     ).drop("next_on")
 
 

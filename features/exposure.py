@@ -8,7 +8,7 @@ from features.shares import share
 
 def open_contract_count(contracts: ir.Table) -> ir.IntegerScalar:
     """Number of open contracts."""
-    return contracts.is_open.cast("int64").sum()
+    return contracts.count(where=contracts.is_open)
 
 
 def outstanding_principal_amount(contracts: ir.Table) -> ir.FloatingScalar:
@@ -18,7 +18,7 @@ def outstanding_principal_amount(contracts: ir.Table) -> ir.FloatingScalar:
 
 def unpaid_installment_count(due: ir.Table) -> ir.IntegerScalar:
     """Number of installments of open contracts that fell due and are not settled."""
-    return (due.is_open & due.settled_on.isnull()).cast("int64").sum()
+    return due.count(where=due.is_open & due.settled_on.isnull())
 
 
 def overdue_ratio(values: ir.Table) -> ir.FloatingColumn:

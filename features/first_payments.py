@@ -8,7 +8,7 @@ from features.declare import LIFETIME, Feature
 
 def fpd30_count(contracts: ir.Table) -> ir.IntegerScalar:
     """Number of contracts whose first installment was still unpaid 30 days after its due date."""
-    return contracts.is_fpd30.fill_null(False).cast("int64").sum()
+    return contracts.count(where=contracts.is_fpd30)
 
 
 def latest_contract_first_late_days(latest: ir.Table) -> ir.FloatingScalar:

@@ -14,12 +14,12 @@ from features.shares import share
 
 def late_over_5_days_ratio(due: ir.Table) -> ir.FloatingScalar:
     """Share of the installments due that were settled, or are still unsettled, more than 5 days after their due date."""
-    return share((due.days_late > 5).cast("int64").sum(), due.count())
+    return share(due.count(where=due.days_late > 5), due.count())
 
 
 def late_30_days_ratio(due: ir.Table) -> ir.FloatingScalar:
     """Share of the installments due that were settled, or are still unsettled, 30 days or more after their due date."""
-    return share((due.days_late >= 30).cast("int64").sum(), due.count())
+    return share(due.count(where=due.days_late >= 30), due.count())
 
 
 def mean_late_days(due: ir.Table) -> ir.FloatingScalar:
@@ -35,7 +35,7 @@ def late_days_deviation(due: ir.Table) -> ir.FloatingScalar:
 
 def amount_weighted_late_days(due: ir.Table) -> ir.FloatingScalar:
     """Mean days late of the installments due, weighted by their amounts, where one settled by its due date counts as 0."""
-    return share((due.due_amount * due.late_days).sum(), due.due_amount.sum())
+    return share(due.late_amount_days.sum(), due.due_amount.sum())
 
 
 def decayed_late_days(due: ir.Table) -> ir.FloatingScalar:

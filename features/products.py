@@ -47,7 +47,7 @@ def latest_interest_ratio(contracts: ir.Table) -> ir.FloatingScalar:
 
 def refinanced_count(contracts: ir.Table) -> ir.IntegerScalar:
     """Number of contracts settled early with the money of another contract."""
-    return (contracts.is_early_settled & contracts.is_refinanced).cast("int64").sum()
+    return contracts.count(where=contracts.is_early_settled & contracts.is_refinanced)
 
 
 def months_since_latest_contract(contracts: ir.Table) -> ir.IntegerScalar:
@@ -72,7 +72,7 @@ def _latest(contracts: ir.Table, amount: ir.DecimalColumn) -> ir.FloatingScalar:
 def _share_named(contracts: ir.Table, name: str) -> ir.FloatingScalar:
     """Share of the contracts of a product type; names are compared without case, spaces and hyphens, in which deliveries differ."""
     plain = contracts.product_type_name.lower().replace(" ", "").replace("-", "")
-    return share((plain == name).fill_null(False).cast("int64").sum(), contracts.count())
+    return share(contracts.count(where=plain == name), contracts.count())
 
 
 CONTRACT_COUNT_LIFETIME = Feature(

@@ -19,7 +19,7 @@ def last_late_days(recent: ir.Table) -> ir.FloatingScalar:
 def last_3_mean_late_days(recent: ir.Table) -> ir.FloatingScalar:
     """Mean days late of the newest 3 installments due, where days before the due date are negative."""
     few = recent.recency <= 3
-    return share(recent.days_late.sum(where=few), few.cast("int64").sum())
+    return share(recent.days_late.sum(where=few), recent.count(where=few))
 
 
 def last_5_max_late_days(recent: ir.Table) -> ir.FloatingScalar:
@@ -29,7 +29,7 @@ def last_5_max_late_days(recent: ir.Table) -> ir.FloatingScalar:
 
 def latest_contract_late_ratio(due: ir.Table) -> ir.FloatingScalar:
     """Share of the installments due on the latest contract that were paid late or are late and unpaid."""
-    return share(due.is_late.cast("int64").sum(where=due.is_latest), due.is_latest.cast("int64").sum())
+    return share(due.count(where=due.is_late & due.is_latest), due.count(where=due.is_latest))
 
 
 LAST_LATE_DAYS_12M = Feature(

@@ -22,27 +22,27 @@ def installments_due_count(due: ir.Table) -> ir.IntegerScalar:
 
 def late_pay_ratio(due: ir.Table) -> ir.FloatingScalar:
     """Share of the installments due that were paid late or are late and unpaid."""
-    return share(due.is_late.cast("int64").sum(), due.count())
+    return share(due.count(where=due.is_late), due.count())
 
 
 def late_count(due: ir.Table) -> ir.IntegerScalar:
     """Number of installments due that were paid late or are late and unpaid."""
-    return due.is_late.cast("int64").sum()
+    return due.count(where=due.is_late)
 
 
 def skipped_count(due: ir.Table) -> ir.IntegerScalar:
     """Number of installments due of which less than a tenth was paid by the next due date."""
-    return due.is_skipped.cast("int64").sum()
+    return due.count(where=due.is_skipped)
 
 
 def skipped_ratio(due: ir.Table) -> ir.FloatingScalar:
     """Share of skipped installments among those whose next due date has come."""
-    return share(due.is_skipped.cast("int64").sum(), due.is_skip_eligible.cast("int64").sum())
+    return share(due.count(where=due.is_skipped), due.count(where=due.is_skip_eligible))
 
 
 def early_pay_ratio(due: ir.Table) -> ir.FloatingScalar:
     """Share of the installments due that were settled before their due date."""
-    return share(due.is_paid_early.cast("int64").sum(), due.count())
+    return share(due.count(where=due.is_paid_early), due.count())
 
 
 def paid_ratio(due: ir.Table) -> ir.FloatingScalar:
@@ -53,7 +53,7 @@ def paid_ratio(due: ir.Table) -> ir.FloatingScalar:
 def paid_3_days_early_ratio(due: ir.Table) -> ir.FloatingScalar:
     """Share of the installments due that were settled at least 3 days before their due date."""
     # An unsettled installment is due, so its days late are never negative.
-    return share((due.days_late <= -3).cast("int64").sum(), due.count())
+    return share(due.count(where=due.days_late <= -3), due.count())
 
 
 def repayment_count(repayments: ir.Table) -> ir.IntegerScalar:

@@ -13,12 +13,12 @@ def months_since_first_contract(contracts: ir.Table) -> ir.IntegerScalar:
 
 def paid_off_contract_count(contracts: ir.Table) -> ir.IntegerScalar:
     """Number of contracts that were paid off, early or in time."""
-    return _is_paid_off(contracts).cast("int64").sum()
+    return contracts.count(where=_is_paid_off(contracts))
 
 
 def full_term_ratio(contracts: ir.Table) -> ir.FloatingScalar:
     """Share of the contracts that were paid off and not settled early."""
-    return share((_is_paid_off(contracts) & ~contracts.is_early_settled).cast("int64").sum(), contracts.count())
+    return share(contracts.count(where=_is_paid_off(contracts) & ~contracts.is_early_settled), contracts.count())
 
 
 def _is_paid_off(contracts: ir.Table) -> ir.BooleanColumn:

@@ -49,7 +49,7 @@ def _slope(recent: ir.Table, newest: int) -> ir.FloatingScalar:
     """Least-squares slope of the days late over time, in exact whole numbers but for the division at the end."""
     few = recent.recency <= newest
     x, y = recent.recency, recent.days_late
-    count, sum_x, sum_y = few.cast("int64").sum(), x.sum(where=few), y.sum(where=few)
+    count, sum_x, sum_y = recent.count(where=few), x.sum(where=few), y.sum(where=few)
     # Recency counts backwards in time, so the sign is turned.
     gained = sum_x * sum_y - count * (x * y).sum(where=few)
     return share(gained, count * (x * x).sum(where=few) - sum_x * sum_x)
