@@ -1,7 +1,7 @@
-"""Kills publishers: `python -m tests.features.killing HOME ADDRESS` prints what readers see after each kill and after the next publish.
+"""Kills publishers to both stores: `python -m tests.features.killing HOME ADDRESS`.
 
-The home holds two releases whose rows all differ in one feature. Each round rolls the lake back to the other one, begins to publish it in a
-process of its own, ends that with SIGKILL, and publishes again.
+It prints what readers see after each kill and after the next publish. The home holds two releases whose rows all differ in one feature.
+Each round rolls the lake back to the other one, begins to publish it in a process of its own, ends that, and publishes again.
 """
 
 import json
@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -18,9 +19,6 @@ from features.publish import publish_online
 from tests.features.releases import settings_of
 from warehouse.lake import Lake
 from warehouse.settings import Settings
-
-POINTS = ("after_some_online_rows", "after_online_rows", "before_online_commit", "after_online_commit")
-MOMENTS = 5
 
 
 def seen(settings: Settings) -> list[float]:
@@ -55,24 +53,26 @@ def killed(settings: Settings, after: float | None) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def main(home: str, address: str) -> None:
-    """All kills, one line of JSON each."""
-    settings = settings_of(Path(home), online_address=address)
+def rounds(home: Path, address: str, points: Sequence[str], moments: int) -> None:
+    """Kills at some points and moments with one store, one line of JSON each."""
+    settings = settings_of(home, online_address=address)
     with Lake(settings) as lake:
-        publish_online(settings, lake)  # release 2
-    draw, wanted, whole = Random(7), 2, 0.0
-    for point in (*POINTS, *[""] * MOMENTS):
+        lake.rollback(2)
+        publish_online(settings, lake)
+    draw, whole, wanted = Random(7), 0.0, 2
+    for point in (*points, *[""] * moments):
         before, wanted = wanted, 3 - wanted
         with Lake(settings) as lake:
             lake.rollback(wanted)
-        code = killed(settings_of(Path(home), online_address=address, crash_at=point), None if point else draw.uniform(0, whole))
+        code = killed(settings_of(home, online_address=address, crash_at=point), None if point else draw.uniform(0, whole))
         after_kill, start = seen(settings), time.monotonic()
         if killed(settings, None) != 0:
             raise SystemExit("the next publish failed")
         whole = time.monotonic() - start
-        found = {"point": point, "code": code, "before": before, "wanted": wanted, "after_kill": after_kill, "after_next": seen(settings)}
-        sys.stdout.write(json.dumps(found) + "\n")
+        found = {"store": address and "redis", "point": point, "code": code, "before": before, "wanted": wanted}
+        sys.stdout.write(json.dumps({**found, "after_kill": after_kill, "after_next": seen(settings)}) + "\n")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    rounds(Path(sys.argv[1]), "", ["after_online_rows", "after_online_commit"], moments=2)
+    rounds(Path(sys.argv[1]), sys.argv[2], ["after_some_online_rows", "before_online_commit", "after_online_commit"], moments=3)
