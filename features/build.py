@@ -58,7 +58,7 @@ def build_features(
         return 0
     held = opened if opened is not None and opened.answer(candidate, days) else None
     staged = held.staged if held else Staged.read(candidate.table)
-    since = _day_before(candidate, staged, days, terms, changed_on)
+    since = day_before(candidate, staged, days, terms, changed_on)
     cut = list(parts(days, staged, rows_at_once))
     if since is not None:
         rows = _write(candidate, CLIENT_REPAYMENT_SPEC, cut, terms, lambda part: _following(candidate, staged, since, part[0], terms, held))
@@ -101,6 +101,26 @@ def history_days(first: date, business_date: date, daily_days: int = 0) -> list[
     return sorted({*clock.month_ends(first, business_date), *(day for day in recent if day >= first), business_date})
 
 
+def day_before(candidate: "Candidate", staged: Staged, days: Sequence[date], terms: Terms, changed_on: date | None) -> date | None:
+    """The date whose rows the asked date can be made from; None if all clients have to be computed.
+
+    Args:
+        candidate: before the dates are computed.
+        staged: its staging tables.
+        days: asked dates; several share one computation.
+        terms: the lender's definitions.
+        changed_on: as build_features takes it.
+    """
+    if len(set(days)) > 1 or candidate.recipe(CLIENT_REPAYMENT_SPEC.name) != recipe(CLIENT_REPAYMENT_SPEC, terms, __name__):
+        return None
+    day = days[0]
+    relied_on = {
+        held for held in candidate.partitions(CLIENT_REPAYMENT_SPEC.name) if held < day and (changed_on is None or held < changed_on)
+    }
+    since = max(relied_on, default=None)
+    return since if since is not None and can_follow(staged, since, day, terms) else None
+
+
 def _write(
     candidate: "Candidate", spec: TableSpec, cut: Sequence[list[date]], terms: Terms, compute: Callable[[list[date]], ir.Table]
 ) -> int:
@@ -113,18 +133,6 @@ def _write(
         # Only the last part says by what the table was computed: a run that ends before it has to begin anew.
         rows += candidate.write(spec, snapshot, replace=part, recipe=made if is_one and part is cut[-1] else None)
     return rows
-
-
-def _day_before(candidate: "Candidate", staged: Staged, days: Sequence[date], terms: Terms, changed_on: date | None) -> date | None:
-    """The date whose rows one asked date can be made from; None if it has to be computed whole."""
-    if len(set(days)) > 1 or candidate.recipe(CLIENT_REPAYMENT_SPEC.name) != recipe(CLIENT_REPAYMENT_SPEC, terms, __name__):
-        return None
-    day = days[0]
-    relied_on = {
-        held for held in candidate.partitions(CLIENT_REPAYMENT_SPEC.name) if held < day and (changed_on is None or held < changed_on)
-    }
-    since = max(relied_on, default=None)
-    return since if since is not None and can_follow(staged, since, day, terms) else None
 
 
 def _following(candidate: "Candidate", staged: Staged, since: date, day: date, terms: Terms, held: OpenBooks | None) -> ir.Table:
