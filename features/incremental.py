@@ -104,8 +104,9 @@ def _contracts_by_date(staged: Staged, since: date, day: date, months: Sequence[
     installments, contracts, statuses = staged.installments, staged.contracts, staged.contract_status_history
     last_due = clock.add_months_on(installments.due_date, 1)  # of the last installment, when there is no next one
     coarse = (since - timedelta(days=32), day - timedelta(days=27))
-    dates = ("start_date", "last_status_change_date", "business_date")
-    charged = installments.penalty_amount.notnull() & _within(installments.business_date, edges)
+    # A status without a day of its own, and a penalty of an unsettled installment, are dated by their delivery.
+    said_on = ibis.coalesce(contracts.last_status_change_date, contracts.business_date)
+    charged = (installments.penalty_amount > 0).fill_null(False) & _within(installments.business_date, edges)
     penalized = staged.penalties.filter(_within(staged.penalties.penalty_date, edges)).select("installment_id")
     return [
         installments.filter(
@@ -116,7 +117,7 @@ def _contracts_by_date(staged: Staged, since: date, day: date, months: Sequence[
         installments.semi_join(penalized, "installment_id").select("contract_number"),
         staged.repayments.filter(_within(staged.repayments.repayment_date, edges)).select("contract_number"),
         statuses.filter(_within(statuses.status_date, edges)).select("contract_number"),
-        *(contracts.filter(_within(contracts[name], edges)).select("contract_number") for name in dates),
+        contracts.filter(_within(contracts.start_date, edges) | _within(said_on, edges)).select("contract_number"),
     ]
 
 
