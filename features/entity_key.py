@@ -25,8 +25,9 @@ def keys_of(join_key: str, kind: str, values: Iterable) -> list[bytes]:
     name = join_key.encode()
     head = struct.pack("<III", 1, _STRING, len(name)) + name
     if kind == "string":
-        head += struct.pack("<I", _STRING)
-        return [head + struct.pack("<I", len(text)) + text for text in (value.encode() for value in values)]
+        texts = [value.encode() for value in values]
+        heads = {length: head + struct.pack("<II", _STRING, length) for length in {len(text) for text in texts}}
+        return [heads[len(text)] + text for text in texts]
     if kind not in _INTEGERS:
         raise ValueError(f"join key {join_key}: type {kind!r} must be string, int32 or int64")
     number, form = _INTEGERS[kind]

@@ -12,7 +12,7 @@ import numpy as np
 
 from features.entity_key import keys_of
 from features.online_backend import OnlineBackend, OnlineGeneration, OnlineStoreMissing, View, microseconds
-from features.packed import FIXED, PackedSchema, null_bits, records_of, times_in
+from features.packed import FIXED, PackedSchema, null_bits, records_alike, records_of, times_in
 
 _FOREVER = np.iinfo("i8").max
 
@@ -109,12 +109,10 @@ class _ViewReader:
 
     def unpack(self, rows: list[bytes]) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
         """Values, which of them are absent (None: none is), and event times of some rows, each by its own schema."""
-        first = rows[0][:8]
-        if all(row.startswith(first) for row in rows):
-            plan = self._plan(first)
-            records = records_of(plan.schema, rows)
-            if not plan.lost:
-                return plan.values(records), None, times_in(records["event"])
+        plan = self._plan(rows[0][:8])
+        records = None if plan.lost else records_alike(plan.schema, rows)
+        if records is not None:
+            return plan.values(records), None, times_in(records["event"])
         values, absent = np.full((len(rows), len(self._names)), np.nan), np.zeros((len(rows), len(self._names)), bool)
         times = np.empty(len(rows), "i8")
         for mark in {row[:8] for row in rows}:

@@ -54,6 +54,11 @@ class PackedSchema:
         return hashlib.sha256(json.dumps([_FORMAT, self.fields]).encode()).digest()[:8]
 
     @cached_property
+    def mark(self) -> int:
+        """The fingerprint as a number."""
+        return int.from_bytes(self.fingerprint, "little", signed=True)
+
+    @cached_property
     def place(self) -> dict[str, tuple[str, int]]:
         """Where a feature is: its block, and its position in the block."""
         places: dict[str, tuple[str, int]] = {}
@@ -133,6 +138,17 @@ def records_of(schema: PackedSchema, values: Sequence[bytes]) -> np.ndarray:
     size = schema.record.itemsize
     whole = b"".join(values) if schema.is_fixed else b"".join([value[:size] for value in values])
     return np.frombuffer(whole, schema.record)
+
+
+def records_alike(schema: PackedSchema, values: Sequence[bytes]) -> np.ndarray | None:
+    """The same, or None if a row is of another schema."""
+    if schema.is_fixed:
+        data = b"".join(values)
+        if len(data) != len(values) * schema.record.itemsize:
+            return None
+        records = np.frombuffer(data, schema.record)
+        return records if (records["fingerprint"].view("<i8") == schema.mark).all() else None
+    return records_of(schema, values) if all(value.startswith(schema.fingerprint) for value in values) else None
 
 
 def null_bits(schema: PackedSchema, records: np.ndarray) -> np.ndarray:
