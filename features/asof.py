@@ -30,12 +30,12 @@ class Ledger(NamedTuple):
     Attributes:
         rows: the table; ledgers of one table are read together.
         event_on: the column with the day by which a window takes or leaves rows; None where no feature has a window.
-        holds: the column with the condition under which a row belongs to the ledger; None if all do.
+        holds: whether a row belongs to the ledger; None if all do.
     """
 
     rows: Callable[[Positions], ir.Table]
     event_on: str | None
-    holds: str | None = None
+    holds: Callable[[ir.Table], ir.BooleanValue] | None = None
 
 
 def spine(positions: Positions) -> ir.Table:
@@ -89,7 +89,7 @@ def belongs(ledger: str) -> str:
 
 def _belongs(rows: ir.Table, ledger: Ledger) -> ir.BooleanValue:
     """Whether a row belongs to a ledger and its event has happened by the as-of date."""
-    holds = ibis.literal(True) if ledger.holds is None else rows[ledger.holds]
+    holds = ibis.literal(True) if ledger.holds is None else ledger.holds(rows)
     return holds if ledger.event_on is None else holds & (rows[ledger.event_on] <= rows.as_of_on)
 
 
@@ -108,17 +108,34 @@ def _start(months: int) -> str:
 def _installments(positions: Positions) -> ir.Table:
     """Installments of disbursed contracts, due or not, with what is known of the contract and of the time since they fell due."""
     contracts = _contracts(positions).select(*CONTRACT, "is_open", "is_latest")
-    rows = positions.installments.join(contracts, CONTRACT).join(_dates(positions, ()), "as_of_on")
     late_on = (_.due_date + _.days_late.as_interval("D")).cast("date")
-    return rows.mutate(
+    return positions.installments.join(contracts, CONTRACT).select(
+        *KEY,
+        "due_date",
+        "due_amount",
+        "paid_amount",
+        "penalty_amount",
+        "days_late",
+        "is_due",
+        "is_late",
+        "is_skip_eligible",
+        "is_skipped",
+        "is_paid_early",
+        "is_open",
+        "is_latest",
+        is_settled=_.settled_on.notnull(),
         late_days=ibis.greatest(_.days_late, 0),
         # Most installments are settled in time: what is said of late ones alone, and of the latest contract, is worked out for those.
         late_amount_days=ibis.ifelse(_.days_late > 0, _.due_amount * _.days_late, 0),
         late_months=when(_.is_late, clock.months_between(_.as_of_on, late_on)),
         weight=decayed(_.due_date, _.as_of_on),
-        is_scheduled=_.is_open & (_.due_date > _.as_of_on) & (_.due_date <= _.next_on),
         place=when(_.is_latest, _.installment_number.cast("string").lpad(10, "0") + _.installment_id),
-    ).drop("next_on")
+    )
+
+
+def _is_scheduled(rows: ir.Table) -> ir.BooleanValue:
+    """Whether an installment of an open contract falls due in the month ahead."""
+    return rows.is_open & (rows.due_date > rows.as_of_on) & (rows.due_date <= rows.next_on)
 
 
 def _recent(positions: Positions) -> ir.Table:
@@ -164,9 +181,9 @@ def _peaks(positions: Positions) -> ir.Table:
 
 
 LEDGERS: dict[str, Ledger] = {
-    "due": Ledger(_installments, "due_date", "is_due"),
-    "scheduled": Ledger(_installments, None, "is_scheduled"),
-    "latest": Ledger(_installments, None, "is_latest"),
+    "due": Ledger(_installments, "due_date", lambda rows: rows.is_due),
+    "scheduled": Ledger(_installments, None, _is_scheduled),
+    "latest": Ledger(_installments, None, lambda rows: rows.is_latest),
     "recent": Ledger(_recent, "due_date"),
     "contracts": Ledger(_contracts, "start_date"),
     "early_settlements": Ledger(_early_settlements, "early_settled_on"),

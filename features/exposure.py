@@ -18,7 +18,7 @@ def outstanding_principal_amount(contracts: ir.Table) -> ir.FloatingScalar:
 
 def unpaid_installment_count(due: ir.Table) -> ir.IntegerScalar:
     """Number of installments of open contracts that fell due and are not settled."""
-    return due.count(where=due.is_open & due.settled_on.isnull())
+    return due.count(where=due.is_open & ~due.is_settled)
 
 
 def overdue_ratio(values: ir.Table) -> ir.FloatingColumn:

@@ -170,13 +170,13 @@ def feature_values(as_of: Positions, features: Sequence[Feature]) -> ir.Table:
     Returns:
         as_of_on, client_id and one column per feature, in the order of the features.
     """
+    read = [feature for feature in features if feature.ledger != VALUES]
     table = asof.spine(as_of)
-    for group in _read_together(feature for feature in features if feature.ledger != VALUES):
-        part = aggregated(asof.past(as_of, group), group)
-        table = table.left_join(part, asof.KEY).select(table, *(name for name in part.columns if name not in asof.KEY))
-    counted = table.select(
-        *asof.KEY, **{feature.name: _filled(table[feature.name], feature) for feature in features if feature.ledger != VALUES}
-    )
+    for number, group in enumerate(_read_together(read)):
+        # Keys of other names, so that the joins are one chain, without a projection of all columns after each.
+        part = aggregated(asof.past(as_of, group), group).rename({f"{name}_{number}": name for name in asof.KEY})
+        table = table.left_join(part, [(name, f"{name}_{number}") for name in asof.KEY])
+    counted = table.select(*asof.KEY, **{feature.name: _filled(table[feature.name], feature) for feature in read})
     derived = {feature.name: _filled(feature.expr(counted), feature) for feature in features if feature.ledger == VALUES}
     return counted.mutate(**derived).select(*asof.KEY, *(feature.name for feature in features))
 

@@ -12,11 +12,11 @@ from warehouse.clock import days_between, month_end_on
 
 DECAY_DAYS = 90  # an installment this much older than another weighs 1/e of it
 ONE = 2**40  # the weight of an installment due on the month's last day; one of a year ago is still exact to 10 digits
-MAX_AGE_DAYS = 400  # no window that is weighted is longer, and the exponential of every older installment would be worked out in vain
+MAX_AGE_DAYS = 370  # no window that is weighted is longer, and the exponential of every older installment would be worked out in vain
 
 
 def decayed(due_date: ir.DateValue, as_of_on: ir.DateValue) -> ir.IntegerValue:
-    """exp(-age / DECAY_DAYS) as a whole number of parts of ONE; 0 beyond MAX_AGE_DAYS."""
+    """exp(-age / DECAY_DAYS) as a whole number of parts of ONE; 0 before the due date and where it is MAX_AGE_DAYS ago."""
     age_days = days_between(month_end_on(as_of_on), due_date)
     weight = ((age_days / -DECAY_DAYS).exp() * ONE).round().cast("int64")
-    return ibis.ifelse(age_days.between(0, MAX_AGE_DAYS), weight, 0)
+    return ibis.ifelse(days_between(as_of_on, due_date).between(0, MAX_AGE_DAYS), weight, 0)
