@@ -5,12 +5,15 @@ the time to live. Where the backend has an as-of join it is used; elsewhere rows
 equality join with a range does the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 # Backends whose as-of join is the engine's own. Ibis rewrites it on others, raises, or emits text that they may refuse.
 ASOF_BACKENDS = frozenset({"duckdb", "clickhouse", "snowflake"})
@@ -45,13 +48,27 @@ class ViewRows:
     files: tuple[str, ...] = ()
 
 
+def asked_rows(keys: Mapping[str, pa.ChunkedArray], at: pa.ChunkedArray, views: Sequence[ViewRows]) -> pa.Table:
+    """The asked rows as point_in_time needs them.
+
+    What is too old is worked out here and not by the engine: not every one can take a number of microseconds from a time.
+
+    Args:
+        keys: join keys by their names in the views.
+        at: asked times, UTC microseconds.
+        views: what will be asked.
+    """
+    oldest = {_oldest(view.ttl): pc.subtract(at, pa.scalar(view.ttl, pa.duration("us"))) for view in views if view.ttl is not None}
+    return pa.table({**keys, AT: at, **oldest, ROW: np.arange(len(at))})
+
+
 def point_in_time(asked: ir.Table, views: Sequence[ViewRows], between: tuple[datetime, datetime], use_asof: bool) -> ir.Table:
     """Asked rows with the features of some views.
 
     Grain: one row per row of asked, in any order.
 
     Args:
-        asked: ROW (unique), AT (UTC) and the join keys of all views.
+        asked: made by asked_rows.
         views: what is asked.
         between: earliest and latest AT, which bound what is read.
         use_asof: whether the backend's as-of join is used.
@@ -149,8 +166,12 @@ def _in_time(joined: ir.Table, feature: str, ttl: timedelta | None) -> ir.Value:
     """A feature, or null where its row is older than the time to live; exactly as old still counts."""
     if ttl is None:
         return joined[feature]
-    oldest = joined[AT] - ibis.interval(microseconds=ttl // timedelta(microseconds=1))
-    return ibis.ifelse(joined[_EVENT] >= oldest, joined[feature], ibis.null(joined[feature].type()))
+    return ibis.ifelse(joined[_EVENT] >= joined[_oldest(ttl)], joined[feature], ibis.null(joined[feature].type()))
+
+
+def _oldest(ttl: timedelta) -> str:
+    """Internal name of the column with the oldest event time that counts."""
+    return f"__oldest_{ttl // timedelta(microseconds=1)}"
 
 
 def _literal(at: datetime) -> ir.TimestampScalar:

@@ -22,7 +22,7 @@ from ibis.backends import BaseBackend
 from features.entity_frame import EntityRows
 from features.merge_plan import merged
 from features.parquet_rows import CannotMerge
-from features.point_in_time import ASOF_BACKENDS, AT, ROW, ViewRows, point_in_time
+from features.point_in_time import ASOF_BACKENDS, ROW, ViewRows, asked_rows, point_in_time
 
 PLANS = ("auto", "merge", "asof", "interval")
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
@@ -124,8 +124,8 @@ class HistoricalJob(IbisRetrievalJob):
             renamed.append(
                 replace(view, join_keys=join_keys, features=tuple((source, f"__found_{next(numbers)}") for source, _ in view.features))
             )
-        asked = {ours[name]: key for name, key in keys.items()} | {AT: self.rows.table[self.rows.at]}
-        with _stored(pa.table(asked | {ROW: np.arange(self.rows.table.num_rows)}), backend) as table:
+        asked = asked_rows({ours[name]: key for name, key in keys.items()}, self.rows.table[self.rows.at], views)
+        with _stored(asked, backend) as table:
             answer = point_in_time(table, renamed, self._between(), use_asof).to_pyarrow()
         return _in_order(answer, self.rows.table.num_rows).rename_columns(names)
 

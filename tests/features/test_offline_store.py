@@ -1,6 +1,7 @@
 """Point-in-time retrieval: worked cases, a plain-Python oracle on generated rows, every plan against the others."""
 
 import itertools
+import random
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,10 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 from feast import FeatureService, FeatureStore, FeatureView, Field, FileSource
 from feast.infra.offline_stores.file_source import SavedDatasetFileStorage
+from feast.types import Array as ArrayType
 from feast.types import Int64
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from features.parquet_rows import CannotMerge
+from features.point_in_time import ViewRows, asked_rows, point_in_time
 from tests.features.stores import CAR, CAR_SCHEMA, DRIVER, INSTANT, car_view, driver_view, drivers, hours, project, source
 
 REFS = ["driver_stats:trips", "driver_stats:rate_y", "driver_stats:note"]
@@ -351,6 +355,53 @@ def test_writing_is_refused_with_a_reason(stores: Any) -> None:
     tables["driver_stats"] = drivers([("a", 5, 5, 2, 0.2, "y")])
     with pytest.raises(NotImplementedError, match="is only read"):
         made["asof"].write_to_offline_store("driver_stats", tables["driver_stats"].to_pandas())
+
+
+def test_views_on_another_backend_and_on_files_in_one_request(stores: Any, tmp_path: Path) -> None:
+    """One view is a table of another database, the other a list of files; each takes its plan."""
+    tables, made = stores
+    draw = random.Random(1)
+    history = [(draw.choice("abc"), draw.randint(0, 60) / 2, draw.randint(0, 60) / 2, n, n / 8, str(n)) for n in range(80)]
+    tables["driver_stats"] = drivers(history)
+    tables["car_stats"] = pa.table([[1, 2], [hours(1), hours(4)], [hours(1), hours(4)], [10, 20]], schema=CAR_SCHEMA)
+    con = ibis.duckdb.connect()
+    con.create_table("driver_stats", tables["driver_stats"])
+    files = files_of(tables, tmp_path)
+
+    def resolver(asked: Any) -> Any:
+        return con.table("driver_stats") if getattr(asked, "table", "") == "driver_stats" else files(asked)
+
+    store = project(tmp_path, resolver, [DRIVER, CAR, driver_view(TTL), car_view(TTL)])
+    frame = asked([(draw.choice("abcd"), draw.randint(0, 90) / 2) for _ in range(60)]).assign(car=[1, 2, 3] * 20)
+    job = store.get_historical_features(frame, [*REFS, "car_stats:age"])
+    assert job.to_arrow().equals(made["merge"].get_historical_features(frame, [*REFS, "car_stats:age"]).to_arrow())
+    assert job.taken == ["merge", "asof"]
+
+
+def test_ties_with_features_that_have_no_order_are_left_to_the_engine(tmp_path: Path) -> None:
+    rows = drivers([("a", 1, 1, 1, 0.1, "x")] * 2).append_column("many", pa.array([[1], [1]]))
+    tables = Tables(driver_stats=rows)
+    view = FeatureView(
+        name="driver_stats", entities=[DRIVER], ttl=TTL, schema=[Field(name="many", dtype=ArrayType(Int64))], source=source("driver_stats")
+    )
+    store = project(tmp_path, files_of(tables, tmp_path), [DRIVER, view])
+    job = store.get_historical_features(asked([("a", 2), ("b", 2)]), ["driver_stats:many"])
+    assert job.to_arrow()["many"].to_pylist() == [[1], None]
+    assert job.taken == ["asof"]
+    store.config.offline_store.plan = "merge"
+    with pytest.raises(CannotMerge, match="without an order"):
+        store.get_historical_features(asked([("a", 2)]), ["driver_stats:many"]).to_arrow()
+
+
+@pytest.mark.parametrize(("dialect", "join"), [("clickhouse", "ASOF"), ("snowflake", "MATCH_CONDITION")])
+def test_other_engines_with_an_as_of_join_of_their_own_use_it(dialect: str, join: str) -> None:
+    times = {"at": "timestamp('UTC', 6)", "seen_at": "timestamp('UTC', 6)"}
+    rows = ibis.table({"driver": "string", **times, "trips": "int64"}, name="driver_stats")
+    view = ViewRows(rows, (("driver", "driver"),), (("trips", "trips"),), "at", "seen_at", TTL, False)
+    keys = pa.chunked_array([["a"]])
+    schema = asked_rows({"driver": keys}, pa.chunked_array([pa.array([hours(1)], INSTANT)]), [view]).schema
+    asked_table = ibis.table(ibis.Schema.from_pyarrow(schema), name="asked")
+    assert join in ibis.to_sql(point_in_time(asked_table, [view], (hours(0), hours(9)), use_asof=True), dialect=dialect)
 
 
 def test_many_entity_rows_are_joined_without_comparing_every_pair(stores: Any) -> None:
