@@ -84,7 +84,9 @@ def _contracts_of_new_rows(staged: Staged, since: date, day: date, terms: Terms)
     repayments, installments = staged.repayments, staged.installments
     cancelled = repayments.filter(_became_known(repayments, since, day, terms), _.reverses_repayment_id.notnull())
     repaid = _union(keys(repayments, "repayment_id"), cancelled.select(repayment_id="reverses_repayment_id"))
-    scheduled = _union(keys(installments, "installment_id"), keys(staged.penalties, "installment_id"))
+    # By key, since the version that deletes a penalty does not name its installment.
+    charged = staged.penalties.semi_join(keys(staged.penalties, "penalty_id"), "penalty_id").select("installment_id")
+    scheduled = _union(keys(installments, "installment_id"), charged)
     return [
         keys(staged.contracts, "contract_number"),
         keys(staged.contract_status_history, "contract_number"),

@@ -7,6 +7,7 @@ to know whether it came.
 from collections.abc import Callable
 from typing import NamedTuple
 
+import ibis
 import ibis.expr.types as ir
 
 from warehouse.curated.values import literal_rows
@@ -59,12 +60,21 @@ class Staged(NamedTuple):
             the staging tables; regions and products are whole.
         """
         contracts = self.contracts.semi_join(clients, "client_id").select("contract_number").distinct()
-        installments = self.installments.semi_join(contracts, "contract_number")
+        # By key, not by row: the version that deletes a row often names nothing but the key.
+        installments = _all_versions(self.installments, contracts, "contract_number", "installment_id")
+        repayments = _all_versions(self.repayments, contracts, "contract_number", "repayment_id")
+        paid = repayments.select(reverses_repayment_id="repayment_id").distinct()
+        reversals = _all_versions(self.repayments, paid, "reverses_repayment_id", "repayment_id")  # whatever contract they name
         return self._replace(
             clients=self.clients.semi_join(clients, "client_id"),
             contracts=self.contracts.semi_join(contracts, "contract_number"),
             contract_status_history=self.contract_status_history.semi_join(contracts, "contract_number"),
             installments=installments,
-            repayments=self.repayments.semi_join(contracts, "contract_number"),
-            penalties=self.penalties.semi_join(installments, "installment_id"),
+            repayments=ibis.union(repayments, reversals.anti_join(repayments, "repayment_id")),
+            penalties=_all_versions(self.penalties, installments.select("installment_id").distinct(), "installment_id", "penalty_id"),
         )
+
+
+def _all_versions(table: ir.Table, parents: ir.Table, parent: str, key: str) -> ir.Table:
+    """All versions of the rows of which any version names one of some parents."""
+    return table.semi_join(table.semi_join(parents, parent).select(key), key)
