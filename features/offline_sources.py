@@ -1,7 +1,7 @@
 """Data sources as rows: what a resolver, or a file source of Feast, stands for, and what a retrieval asks of the views over them."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from importlib import import_module
 from typing import Any
@@ -19,9 +19,6 @@ from feast.utils import _strip_version_from_ref, make_tzaware
 from features.entity_frame import EVENT_TIMESTAMP
 from features.parquet_rows import local_files
 from features.point_in_time import ViewRows, utc
-
-Found = ir.Table | Sequence[str] | tuple[ir.Table, Sequence[str]] | None
-Tables = Callable[[DataSource], Found]
 
 
 def source_rows(config: RepoConfig, source: DataSource) -> tuple[ir.Table, tuple[str, ...]]:

@@ -74,7 +74,7 @@ def push(lake: Lake, source: DataSource, rows: pa.Table) -> Release | None:
         base = candidate.base
         if base is None:
             raise CannotPush(f"{spec.name} has no release yet; run lending build first")
-        return candidate.publish(base.business_date, note=f"{rows.num_rows} rows pushed to {spec.name}")
+        return candidate.publish(base.business_date, note=f"rows pushed to {spec.name}: {rows.num_rows}")
     except Exception:
         candidate.discard()
         raise

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from feast import FeatureView, Field
+from feast import FeatureView, Field, PushSource
 from feast.types import String
 
 from features.declare import Feature, feast_field
@@ -26,7 +26,7 @@ def client_view(spec: TableSpec, features: Sequence[Feature], source: ParquetSou
         entities=[client],
         ttl=TTL,
         schema=[Field(name="client_id", dtype=String), *(feast_field(feature) for feature in features)],
-        source=source,
+        source=PushSource(name=f"{spec.table}_push", batch_source=source),  # pushes are audited: features/offline_writer.py
         online=True,
         description=spec.description,
         owner="credit-risk",

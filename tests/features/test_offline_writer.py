@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from feast import FeatureStore
+from feast.data_source import PushMode
 
 from features.offline_writer import CannotPush
 from features.store import feature_store
@@ -45,7 +46,7 @@ def test_a_push_replaces_rows_by_key_and_adds_others_in_a_new_release(made: Any)
     assert dpd(after) == [1, 20, 30]
     assert dpd(after, NEXT_DAY) == [3, 4, 30]
     newest = lake.release()
-    assert (newest.business_date, newest.note) == (NEXT_DAY, "2 rows pushed to features.client_repayment")
+    assert (newest.business_date, newest.note) == (NEXT_DAY, "rows pushed to features.client_repayment: 2")
     assert dpd(feature_store(settings, release_id=newest.release_id - 1)) == [1, 2, None]
 
 
@@ -66,6 +67,13 @@ def test_rows_that_break_a_rule_publish_nothing_and_say_why(made: Any, rows: pd.
     with pytest.raises(error, match=message):
         feature_store(settings).write_to_offline_store("client_repayment", rows)
     assert lake.release().release_id == before
+
+
+def test_a_push_source_takes_rows_for_the_offline_store(made: Any) -> None:
+    settings, lake = made
+    feature_store(settings).push("client_repayment_push", pushed({"a": {"dpd": 11}}, NEXT_DAY), to=PushMode.OFFLINE)
+    assert dpd(feature_store(settings), NEXT_DAY)[0] == 11
+    assert lake.release().note == "rows pushed to features.client_repayment: 1"
 
 
 def test_no_rows_are_no_release(made: Any) -> None:
