@@ -63,7 +63,7 @@ def online(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platfor
 
     generation = publish_online(platform.settings, platform.lake)
     context.log.info(f"online: {generation.rows_written} rows written of {generation.row_count}, release {generation.release_id}")
-    report = check_parity(platform.settings, platform.lake, run_id=context.run_id)
+    report = check_parity(platform.settings, platform.lake, run_id=context.run.run_id)
     context.log.info(f"parity: {report.checked_cells} values compared, {len(report.mismatches)} mismatches")
     return dg.MaterializeResult(
         metadata={
