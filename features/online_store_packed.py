@@ -6,16 +6,21 @@ correction at equal times arrives. Knows nothing of any project; docs/online-sto
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import is_
 from typing import Any
 
 from feast import Entity, FeatureView
 from feast.infra.key_encoding_utils import serialize_entity_key
 from feast.infra.online_stores.online_store import OnlineStore
+from feast.infra.registry.base_registry import BaseRegistry
 from feast.infra.supported_async_methods import SupportedAsyncMethods
+from feast.online_response import OnlineResponse
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey as EntityKeyProto
 from feast.repo_config import RepoConfig
 
+from features.online_answer import PackedOnlineResponse, answered
 from features.online_backend import OnlineBackend, OnlineGeneration, Pack, View, microseconds
+from features.online_request import prepare, serialized
 from features.online_values import FeatureRow, ReadRow, pack, unpacked, view_of
 from features.packed import NEVER, PackedSchema
 
@@ -25,6 +30,7 @@ class PackedOnlineStore(OnlineStore):
 
     def __init__(self) -> None:
         self._backends: dict[tuple, OnlineBackend] = {}
+        self._views: dict[int, tuple[FeatureView, list, View]] = {}
         self._known: dict[tuple[str, str, str], dict[bytes, PackedSchema]] = {}
 
     def _opened(self, config: RepoConfig) -> OnlineBackend:
@@ -79,10 +85,46 @@ class PackedOnlineStore(OnlineStore):
         Raises:
             OnlineStoreMissing: the store does not know the view; it was removed or flushed, or never applied.
         """
-        view, backend = view_of(config.project, table), self._backend(config)
+        view, backend = self._view(config.project, table), self._backend(config)
         wanted = requested_features if requested_features is not None else list(view.schema.names)
         _, (rows,) = backend.read([(view.name, [_key(key, config) for key in entity_keys])])
         return unpacked(view.schema, self._schemas(backend, view, rows), rows, wanted)
+
+    def get_online_features(
+        self,
+        config: RepoConfig,
+        features: Any,
+        entity_rows: Any,
+        registry: BaseRegistry,
+        project: str,
+        full_feature_names: bool = False,
+        include_feature_view_version_metadata: bool = False,
+    ) -> OnlineResponse:
+        """See OnlineStore; all views are read at once, so their rows are of one generation, and no message is made of a cell.
+
+        What needs Feast's messages on the way (features computed on demand, versions) goes Feast's own way.
+        """
+        prepared = None
+        if entity_rows and not include_feature_view_version_metadata and not getattr(features, "precompute_online", False):
+            prepared = prepare(registry, project, features, entity_rows, full_feature_names)
+        if prepared is None:
+            return super().get_online_features(
+                config, features, entity_rows, registry, project, full_feature_names, include_feature_view_version_metadata
+            )
+        self._check_versioned_read_support(prepared.views)
+        views = [self._view(config.project, table) for table, _ in prepared.views]
+        backend = self._backend(config)
+        keys = [serialized(view, prepared.keys(table), config) for view, (table, _) in zip(views, prepared.views, strict=True)]
+        _, answers = backend.read([(view.name, part) for view, part in zip(views, keys, strict=True)])
+        found = []
+        for view, (table, wanted), rows in zip(views, prepared.views, answers, strict=True):
+            prefix = f"{table.projection.name_to_use()}__" if full_feature_names else ""
+            found += answered(view, self._schemas(backend, view, rows), rows, wanted, prefix)
+        return PackedOnlineResponse(prepared.message, found, self._build_feature_types(prepared.views))
+
+    async def get_online_features_async(self, *args: Any, **options: Any) -> OnlineResponse:
+        """The same without blocking the event loop."""
+        return await asyncio.to_thread(self.get_online_features, *args, **options)
 
     async def online_read_async(
         self,
@@ -120,6 +162,24 @@ class PackedOnlineStore(OnlineStore):
         if mark not in self._backends:
             self._backends[mark] = self._opened(config)
         return self._backends[mark]
+
+    def _view(self, project: str, feature_view: FeatureView) -> View:
+        """How a feature view is kept; Feast gives the same object for every read until its registry changes."""
+        features = list(feature_view.features)
+        held = self._views.get(id(feature_view))
+        if (
+            held
+            and held[0] is feature_view
+            and held[2].project == project
+            and all(map(is_, held[1], features))
+            and len(held[1]) == len(features)
+        ):
+            return held[2]
+        if len(self._views) > 100:
+            self._views.clear()
+        view = view_of(project, feature_view)
+        self._views[id(feature_view)] = feature_view, features, view
+        return view
 
     def _schemas(self, backend: OnlineBackend, view: View, rows: Sequence[bytes | None]) -> dict[bytes, PackedSchema]:
         """The schemas of some rows, looked up again if one is new."""

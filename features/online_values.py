@@ -62,28 +62,33 @@ def _column(kind: str, name: str, values: list[ValueProto | None]) -> Column:
 def unpacked(current: PackedSchema, known: Mapping[bytes, PackedSchema], rows: list[bytes | None], wanted: list[str]) -> list[ReadRow]:
     """Packed rows as Feast's answers; each row is read by its own schema, and a feature of another type is another feature."""
     answers: list[ReadRow] = [(None, None)] * len(rows)
+    now = dict(current.fields)
     by_schema: dict[bytes, list[int]] = {}
     for at, row in enumerate(rows):
         if row is not None:
             by_schema.setdefault(row[:8], []).append(at)
     for fingerprint, places in by_schema.items():
         schema, group = known[fingerprint], [row for row in rows if row is not None and row[:8] == fingerprint]
-        names = [name for name in wanted if name in schema.names and dict(schema.fields)[name] == dict(current.fields).get(name)]
-        columns = [_values(dict(schema.fields)[name], column) for name, column in zip(names, decode(schema, group, names), strict=True)]
+        kinds = dict(schema.fields)
+        names = [name for name in wanted if name in kinds and kinds[name] == now.get(name)]
+        columns = [_messages(kinds[name], column) for name, column in zip(names, decode(schema, group, names), strict=True)]
         events = times_of(group)[0].tolist()
         for index, at in enumerate(places):
             answers[at] = instant(events[index]), {name: column[index] for name, column in zip(names, columns, strict=True)}
     return answers
 
 
-def _values(kind: str, column: list) -> list[ValueProto]:
-    """One unpacked feature as Feast's value messages."""
+def messages(kind: str, column: list) -> list[ValueProto]:
+    """One feature as Feast's value messages; texts are texts."""
     if kind == "proto":
         return [ValueProto() if value is None else ValueProto.FromString(value) for value in column]
     attribute = _ATTRIBUTES[kind]
-    if kind == "string":
-        column = [None if value is None else value.decode() for value in column]
     return [ValueProto() if value is None else ValueProto(**{attribute: value}) for value in column]
+
+
+def _messages(kind: str, column: list) -> list[ValueProto]:
+    """The same of an unpacked feature, whose texts are bytes."""
+    return messages(kind, [None if value is None else value.decode() for value in column] if kind == "string" else column)
 
 
 def _entity_columns(feature_view: FeatureView) -> Iterable[Any]:

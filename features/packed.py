@@ -43,7 +43,7 @@ class PackedSchema:
         if len(set(self.names)) != len(self.names):
             raise ValueError(f"a feature is named twice: {', '.join(self.names)}")
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Feature names in the order of their declaration."""
         return tuple(name for name, _ in self.fields)
@@ -52,6 +52,11 @@ class PackedSchema:
     def fingerprint(self) -> bytes:
         """Eight bytes that tell one layout from every other."""
         return hashlib.sha256(json.dumps([_FORMAT, self.fields]).encode()).digest()[:8]
+
+    @cached_property
+    def position(self) -> dict[str, int]:
+        """The position of each feature among all."""
+        return {name: at for at, name in enumerate(self.names)}
 
     @cached_property
     def mark(self) -> int:
@@ -124,12 +129,13 @@ def decode(schema: PackedSchema, values: Sequence[bytes], names: Sequence[str]) 
     is_null = null_bits(schema, records)
     columns = []
     for name in names:
-        (block, place), position = schema.place[name], schema.names.index(name)
+        block, place = schema.place[name]
         if block == "ends":
             column = _texts(schema, values, records, place)
         else:
             column = (records[block][:, place] != 0 if block == "bool" else records[block][:, place]).tolist()
-        columns.append([None if null else value for value, null in zip(column, is_null[:, position], strict=True)])
+        nulls = is_null[:, schema.position[name]]
+        columns.append([None if null else value for value, null in zip(column, nulls.tolist(), strict=True)] if nulls.any() else column)
     return columns
 
 

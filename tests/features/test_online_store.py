@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, ValueType
+from feast.infra.online_stores.online_store import OnlineStore
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.type_map import python_values_to_proto_values
@@ -299,6 +300,41 @@ def test_writers_at_once_lose_nothing(store: FeatureStore) -> None:
             done.result()
     kept = {"trips": Value(int64_val=5), "rate_y": Value(double_val=5.0), "note": Value(string_val="0")}
     assert read(store, names) == [(hours(1), kept)] * 5
+
+
+def feasts_own(store: FeatureStore, features: Any, rows: list, full: bool) -> Any:
+    """The answer by the code that all stores inherit, from our online_read."""
+    plugin = store._get_provider().online_store
+    return OnlineStore.get_online_features(plugin, store.config, features, rows, store.registry, store.project, full)
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_the_fast_answer_is_the_answer_of_feasts_own_code(store: FeatureStore, full: bool) -> None:
+    """Values, statuses, times, types and order; rows of an older schema, nulls, unknown and repeated keys, views by other keys."""
+    lacking = FeatureView(name="types", entities=[DRIVER], schema=[Field(name="driver", dtype=String), Field(name="l", dtype=Int64)])
+    plugin = store._get_provider().online_store
+    plugin.online_write_batch(store.config, lacking, [(key("b"), {"l": Value(int64_val=3)}, hours(1.5), None)], None)
+    columns = {name: python_values_to_proto_values(values, kind.to_value_type()) for name, (kind, values) in TYPES.items()}
+    write(store, [(key(name), {of: column[at] for of, column in columns.items()}, hours(2), None) for at, name in enumerate("ac")], "types")
+    write(store, [row(name, 1, 1, 4) for name in "ab"])
+    car = EntityKey(join_keys=["car"], entity_values=[Value(int64_val=7)])
+    write(store, [(car, {"age": Value(int64_val=3)}, hours(1), None)], "car_stats")
+    rows = [{"driver": name, "car": 6 + at % 2, "other": 1} for at, name in enumerate("xabcab")]
+    wanted = [*(f"types:{name}" for name in reversed(TYPES)), "driver_stats:note", "car_stats:age"]
+    for features in (wanted, store.get_feature_service("trip")):
+        ours, theirs = store.get_online_features(features, rows, full), feasts_own(store, features, rows, full)
+        assert ours.to_dict(include_event_timestamps=True) == theirs.to_dict(include_event_timestamps=True)
+        assert list(ours.to_dict()) == list(theirs.to_dict())
+        assert ours.proto == theirs.proto
+        assert ours.to_df().equals(theirs.to_df())
+        assert ours.to_arrow().equals(theirs.to_arrow())
+    by_column = {"driver": ["a", "b"], "car": [7, 7]}
+    assert store.get_online_features(wanted, by_column).to_dict() == feasts_own(store, wanted, by_column, False).to_dict()
+    for wrong in ([{"car": 7}], [{"driver": "a"}, {"car": 7}], [{"driver": "a", "car": 1}, {"driver": "a"}]):
+        with pytest.raises((KeyError, ValueError)) as refused:
+            feasts_own(store, ["driver_stats:trips"], wrong, full)
+        with pytest.raises(refused.type):
+            store.get_online_features(["driver_stats:trips"], wrong, full)
 
 
 # --- the reader ---------------------------------------------------------------------------------------------------------------------
