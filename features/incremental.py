@@ -99,6 +99,7 @@ def _contracts_by_date(staged: Staged, since: date, day: date, months: Sequence[
     """Contracts with a date that a definition asks about, at its place or at the edge of a window."""
     starts = [(clock.window_start(since, count), clock.window_start(day, count)) for count in months]
     today = (since, day)
+    due = (since - timedelta(days=1), day)  # what is overdue counts from the day after the due date, settled within the tolerance or not
     # Days past due of a settled installment end the day before it, so a run leaves a window a day after its end is settled.
     edges = [today, *((start, end + timedelta(days=1)) for start, end in starts)]
     ahead = (_month_later(since), _month_later(day))
@@ -112,7 +113,7 @@ def _contracts_by_date(staged: Staged, since: date, day: date, months: Sequence[
     penalized = staged.penalties.filter(_within(staged.penalties.penalty_date, edges)).select("installment_id")
     return [
         installments.filter(
-            _within(installments.due_date, [today, *starts, ahead, judged])
+            _within(installments.due_date, [due, *starts, ahead, judged])
             | (_within(installments.due_date, [coarse]) & _within(last_due, [today]))
             | charged
         ).select("contract_number"),

@@ -112,6 +112,16 @@ def test_a_day_made_from_the_day_before_is_the_day_computed_whole(lake, monkeypa
     candidate.discard()
 
 
+def test_what_the_tolerance_leaves_unpaid_is_overdue_from_the_day_after_it_was_due(con):
+    rows = book(loan("T", "5", "2024-01-27", ["2024-02-27", "2024-03-27"]), paid("5-1", "2024-02-20", "99.5"))
+    staged = stored(con, rows)
+    found = con.to_pyarrow(client_repayment(staged, [SINCE, DAY], TERMS).order_by("as_of_on")).to_pylist()
+    assert [(row["overdue_amount"], row["unpaid_installment_count"]) for row in found] == [(0, 0), (0.5, 0)]
+    before = ibis.memtable([{"client_id": "T", "unpaid_installment_count": 0}])
+    touched = touched_clients(staged, before, SINCE, DAY, TERMS, windows(CLIENT_REPAYMENT))
+    assert con.to_pyarrow(touched)["client_id"].to_pylist() == ["T"]
+
+
 def test_where_the_day_before_does_not_do_all_clients_are_computed(lake):
     candidate = lake.candidate("release", "whole")
     build_features(candidate, [SINCE], TERMS)
