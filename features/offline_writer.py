@@ -15,6 +15,7 @@ from feast.data_source import DataSource
 
 from features.build import FEATURE_TABLES
 from features.parquet_source import ParquetSource
+from warehouse.clock import end_of_day
 from warehouse.lake import Lake, Release
 from warehouse.settings import Settings
 from warehouse.table import TableSpec
@@ -57,7 +58,8 @@ def push(lake: Lake, source: DataSource, rows: pa.Table) -> Release | None:
         The new release; None if there are no rows.
 
     Raises:
-        CannotPush: the source is no feature table, or an as-of date has no snapshot in the release.
+        CannotPush: the source is no feature table, an as-of date has no snapshot in the release, or a row has other times than the end
+            of its as-of date, which would make it known too early or not at all.
         AuditFailed: the table would break a rule; nothing is published, and the message says which.
         PublishConflict: another run has published the table meanwhile; push again.
     """
@@ -68,7 +70,7 @@ def push(lake: Lake, source: DataSource, rows: pa.Table) -> Release | None:
         return None
     candidate = lake.candidate("release", f"push-{uuid.uuid4().hex}")
     try:
-        _check_days(spec, rows, candidate.partitions(spec.name))
+        _check_days(spec, rows, candidate.partitions(spec.name), lake.settings.terms.time_zone)
         candidate.merge(spec, rows, removed=rows.select(list(spec.grain)))
         candidate.audit(spec)
         base = candidate.base
@@ -85,11 +87,11 @@ def push_to_environment(source: DataSource, rows: pa.Table) -> None:
     ReleaseWriter(Settings.from_env())(source, rows)
 
 
-def _check_days(spec: TableSpec, rows: pa.Table, held: set[date]) -> None:
-    """Refuse dates without a snapshot: a few pushed rows would pass for the snapshot of all clients.
+def _check_days(spec: TableSpec, rows: pa.Table, held: set[date], time_zone: str) -> None:
+    """Refuse dates without a snapshot, since a few pushed rows would pass for the snapshot of all, and rows with times of their own.
 
     Raises:
-        CannotPush: there is such a date.
+        CannotPush: there is such a row.
     """
     days = set(pc.unique(rows[spec.partition_by]).to_pylist())
     if strange := sorted(str(day) for day in days - held):
@@ -97,3 +99,9 @@ def _check_days(spec: TableSpec, rows: pa.Table, held: set[date]) -> None:
             f"{spec.name} has no snapshot of {', '.join(strange)}; rows are pushed to snapshots that were computed, "
             "so compute it first with lending backfill"
         )
+    columns = [spec.partition_by, "event_timestamp", "created_timestamp"]
+    for row in rows.select(columns).group_by(columns).aggregate([]).to_pylist():
+        day, *times = row.values()
+        ended = end_of_day(day, time_zone)
+        if any(time != ended for time in times):
+            raise CannotPush(f"{spec.name}: rows of {day} have event_timestamp and created_timestamp {ended.isoformat()}, not {times}")

@@ -10,7 +10,7 @@ from feast.data_source import PushMode
 
 from features.offline_writer import CannotPush
 from features.store import feature_store
-from tests.features.releases import DAY, NEXT_DAY, THIRD_DAY, feature_rows, release, settings_of
+from tests.features.releases import COMPUTED, DAY, NEXT_DAY, THIRD_DAY, feature_rows, release, settings_of
 from warehouse.clock import end_of_day
 from warehouse.lake import AuditFailed, Lake
 
@@ -56,10 +56,11 @@ def test_a_push_replaces_rows_by_key_and_adds_others_in_a_new_release(made: Any)
         (pushed({"a": {"dpd": -5}}), AuditFailed, "nothing published.*dpd"),
         (pd.concat([pushed({"a": {"dpd": 5}})] * 2), AuditFailed, "nothing published"),
         (pushed({"a": {}}, THIRD_DAY), CannotPush, "no snapshot of 2025-07-01.*backfill"),
+        (pushed({"a": {"created_timestamp": COMPUTED}}), CannotPush, "rows of 2025-06-29 have event_timestamp"),
         (pushed({"a": {}}).assign(dpd="many"), ValueError, "do not fit"),
         (pushed({"a": {}}).drop(columns="dpd"), ValueError, "dpd"),
     ],
-    ids=["out of bounds", "twice the same key", "a date without a snapshot", "another type", "a column less"],
+    ids=["out of bounds", "twice the same key", "a date without a snapshot", "another time", "another type", "a column less"],
 )
 def test_rows_that_break_a_rule_publish_nothing_and_say_why(made: Any, rows: pd.DataFrame, error: type, message: str) -> None:
     settings, lake = made
