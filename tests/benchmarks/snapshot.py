@@ -11,9 +11,9 @@ from tests.benchmarks.scans import READ, scan_columns
 
 HOW = (
     "`build_features` for the business date of the release, into a candidate that is thrown away: positions, {count} features, Parquet,"
-    " audit, all clients computed. The next day is written again from the day before it, as a daily build does. The scan sums every column of the staging tables that positions read. The plain statement has 43 aggregates over four "
-    "windows on the latest known versions and leaves out what costs most (see `tests/benchmarks/plain_sql.py`), so it is no substitute,"
-    " only a measure."
+    " audit, all clients computed. Then the same date from the day before it, as a daily build does. The scan sums every column of the "
+    "staging tables that positions read. The plain statement has 43 aggregates over four windows on the latest known versions and "
+    "leaves out what costs most (see `tests/benchmarks/plain_sql.py`), so it is no substitute, only a measure."
 )
 
 
