@@ -143,7 +143,7 @@ def curated(context: dg.AssetExecutionContext, config: BuildConfig, platform: dg
     candidate, day, terms = platform.candidate(context), platform.business_date(), platform.settings.terms
     changed = changed_on(candidate, platform, config)
     context.log.info("nothing was delivered since the release" if changed is None else f"as-of dates from {changed} on may have changed")
-    is_asked = context.job_def.asset_layer.selected_asset_keys.issuperset(keys(FEATURE_TABLES))
+    is_asked = context.job_def.asset_layer.selected_asset_keys >= set(keys(FEATURE_TABLES))
     also = stale_days(candidate, day, changed, terms) if is_asked else []  # one set of books serves both steps
     platform.opened = build_curated(candidate, day, terms, changed, also)
     yield from written(context, candidate, CURATED)
