@@ -32,6 +32,7 @@ class RedisPublication:
         self._token = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}".encode()
         self._lock = backend.key("lock")
         self._new: dict[str, int] = {}
+        self._before: dict[str, int] = {}
         self._take_lock(wait)
         self._latest = b""
         self.served: OnlineGeneration | None = None
@@ -49,12 +50,19 @@ class RedisPublication:
         written = 0
         for start in range(0, len(keys), _AT_ONCE):
             part = keys[start : start + _AT_ONCE]
-            _, (held,) = self._backend.read([(view.name, part)])
+            held = self._held(view, part)
             changed = [(key, row) for key, row, old in zip(part, rows[start : start + _AT_ONCE], held, strict=True) if differs(row, old)]
             self._new[view.name] = self._new.get(view.name, 0) + held.count(None)
             self._stage(view, changed)
             written += len(changed)
         return written
+
+    def _held(self, view: View, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The rows of some keys; nothing is asked of a view that has none."""
+        if view.name not in self._before:
+            with self._backend.explained():
+                self._before[view.name] = self._backend.client.hlen(self._backend.key("rows", view.name)) - 1
+        return self._backend.read([(view.name, keys)])[1][0] if self._before[view.name] else [None] * len(keys)
 
     def keep_only(self, view: View, count: int, keys: Callable[[], Iterable[Sequence[bytes]]]) -> int:
         """See Publication; a row to remove is staged as an empty one. Equal counts mean that there is nothing to look for."""

@@ -90,7 +90,7 @@ return 'done'
 STAGE = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
-for at = 3, #ARGV, 2 do redis.call('HSET', KEYS[2], ARGV[at], ARGV[at + 1]) end
+for at = 3, #ARGV, 2000 do redis.call('HSET', KEYS[2], unpack(ARGV, at, math.min(at + 1999, #ARGV))) end
 return 1
 """
 

@@ -10,6 +10,7 @@ from feast.types import Float64
 
 from features.offline_store import IbisOfflineStoreConfig
 from features.online_store import PackedSqliteOnlineStoreConfig
+from features.online_store_redis import PackedRedisOnlineStoreConfig
 from features.parquet_source import ParquetSource
 from tests.benchmarks.generated import CREATED, EVENT, KEY, names
 
@@ -23,8 +24,8 @@ def refs(count: int) -> list[str]:
     return [f"{VIEW}:{name}" for name in names(count)]
 
 
-def our_store(home: Path, file: Path, features: int) -> FeatureStore:
-    """A project on our two stores; the source promises what the platform's own source promises."""
+def our_store(home: Path, file: Path, features: int, address: str = "") -> FeatureStore:
+    """A project on our two stores; the source promises what the platform's own source promises. With an address, on that Redis server."""
     source = ParquetSource(
         table=VIEW, timestamp_field=EVENT, created_timestamp_column=CREATED, one_row_per_key_and_time=True, name="history_source"
     )
@@ -32,13 +33,18 @@ def our_store(home: Path, file: Path, features: int) -> FeatureStore:
     def rows(asked: DataSource) -> list[str] | None:
         return [str(file)] if isinstance(asked, ParquetSource) else None
 
-    return _store(home, source, features, IbisOfflineStoreConfig(tables=rows), PackedSqliteOnlineStoreConfig(path=str(home / "online.db")))
+    file_store = PackedSqliteOnlineStoreConfig(path=str(home / "online.db"))
+    online = PackedRedisOnlineStoreConfig(connection_string=address) if address else file_store
+    return _store(home, source, features, IbisOfflineStoreConfig(tables=rows), online)
 
 
-def stock_store(home: Path, file: Path, features: int) -> FeatureStore:
-    """The same project on Feast's DuckDB offline store and SQLite online store."""
+def stock_store(home: Path, file: Path, features: int, address: str = "") -> FeatureStore:
+    """The same project on Feast's DuckDB offline store and its SQLite online store, or its Redis online store with an address."""
     source = FileSource(path=str(file), timestamp_field=EVENT, created_timestamp_column=CREATED, name="history_source")
-    return _store(home, source, features, {"type": "duckdb"}, {"type": "sqlite", "path": str(home / "stock_online.db")})
+    server = {"type": "redis", "connection_string": address.removeprefix("redis://").replace("/", ",db=")}
+    return _store(
+        home, source, features, {"type": "duckdb"}, server if address else {"type": "sqlite", "path": str(home / "stock_online.db")}
+    )
 
 
 def _store(home: Path, source: DataSource, features: int, offline: Any, online: Any) -> FeatureStore:
