@@ -31,11 +31,14 @@ class Ledger(NamedTuple):
         rows: the table; ledgers of one table are read together.
         event_on: the column with the day by which a window takes or leaves rows; None where no feature has a window.
         holds: whether a row belongs to the ledger; None if all do.
+        is_apart: whether its features are computed on their own. In one statement with another ledger of installments, an engine would
+            hold all installments with all columns, to read them twice.
     """
 
     rows: Callable[[Positions], ir.Table]
     event_on: str | None
     holds: Callable[[ir.Table], ir.BooleanValue] | None = None
+    is_apart: bool = False
 
 
 def spine(positions: Positions) -> ir.Table:
@@ -184,7 +187,7 @@ LEDGERS: dict[str, Ledger] = {
     "due": Ledger(_installments, "due_date", lambda rows: rows.is_due),
     "scheduled": Ledger(_installments, None, _is_scheduled),
     "latest": Ledger(_installments, None, lambda rows: rows.is_latest),
-    "recent": Ledger(_recent, "due_date"),
+    "recent": Ledger(_recent, "due_date", is_apart=True),
     "contracts": Ledger(_contracts, "start_date"),
     "early_settlements": Ledger(_early_settlements, "early_settled_on"),
     "repayments": Ledger(_repayments, "repayment_date"),

@@ -15,6 +15,7 @@ from features.declare import VALUES, Feature, table_column
 from features.windows import aggregated
 from warehouse import clock
 from warehouse.curated.books import Books, books
+from warehouse.curated.keep import Keep, in_engine
 from warehouse.curated.positions import Positions, positions_at
 from warehouse.curated.staged import Staged
 from warehouse.table import TIMESTAMP, Column, TableSpec
@@ -162,10 +163,15 @@ def client_repayment(
     return stamped.select(*CLIENT_REPAYMENT_SPEC.column_names)
 
 
-def feature_values(as_of: Positions, features: Sequence[Feature]) -> ir.Table:
+def feature_values(as_of: Positions, features: Sequence[Feature], keep: Keep = in_engine) -> ir.Table:
     """The values of some features for all clients that have a row.
 
     Grain: one row per (as_of_on, client_id).
+
+    Args:
+        as_of: the state as of each asked date.
+        features: of any ledgers; those of VALUES need the features that they name beside them.
+        keep: what to do with the values of a ledger that is computed apart.
 
     Returns:
         as_of_on, client_id and one column per feature, in the order of the features.
@@ -174,7 +180,8 @@ def feature_values(as_of: Positions, features: Sequence[Feature]) -> ir.Table:
     table = asof.spine(as_of)
     for number, group in enumerate(_read_together(read)):
         # Keys of other names, so that the joins are one chain, without a projection of all columns after each.
-        part = aggregated(asof.past(as_of, group), group).rename({f"{name}_{number}": name for name in asof.KEY})
+        part = aggregated(asof.past(as_of, group), group)
+        part = (keep(part) if asof.ledger_of(group[0]).is_apart else part).rename({f"{name}_{number}": name for name in asof.KEY})
         table = table.left_join(part, [(name, f"{name}_{number}") for name in asof.KEY])
     counted = table.select(*asof.KEY, **{feature.name: _filled(table[feature.name], feature) for feature in read})
     derived = {feature.name: _filled(feature.expr(counted), feature) for feature in features if feature.ledger == VALUES}
