@@ -1,0 +1,199 @@
+"""The parity gate on the simulator's dirty history: all ways and a plain-Python oracle agree on every cell; planted faults are found."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from datetime import date
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.build import FEATURE_TABLES, build_features
+from features.entity_key import keys_of
+from features.online import online_backend
+from features.online_backend import EQUAL, UNEQUAL, View
+from features.online_reader import OnlineReader
+from features.packed import records_of
+from features.parity import check_parity
+from features.parity_report import ParityReport
+from features.publish import publish_online
+from features.region import CLIENT_REGION, month_ends_before
+from features.store import feature_store
+from features.tables import CLIENT_REPAYMENT, CLIENT_REPAYMENT_SPEC
+from orchestration.cli import main
+from tests.features.releases import settings_of
+from tests.oracles import features as oracle
+from tests.oracles import features_region as region_oracle
+from tests.oracles.compare import same
+from tests.oracles.ledger import KEYS, Ledger
+from tests.oracles.positions import Book
+from tests.warehouse.test_simulate_platform import DIRTY
+from warehouse.curated.dim_date import DIM_DATE, dim_date
+from warehouse.ingest import ingest_delivery
+from warehouse.lake import Lake, Release
+from warehouse.settings import Settings
+from warehouse.simulate import Profile, simulate
+
+LENDER = Profile("dirty", clients=150, months=16, days=1, last=date(2025, 6, 27), rates=DIRTY, shocks=("S1",), file_format="parquet")
+NAMES = [feature.name for feature in (*CLIENT_REPAYMENT, *CLIENT_REGION)]
+
+
+class Served(NamedTuple):
+    """A home whose online store serves the last of two releases."""
+
+    settings: Settings
+    lake: Lake
+    report: ParityReport
+    day: date
+
+
+def build(lake: Lake, run: str) -> Release:
+    """A release of the features of everything ingested; as the commands do it, without the marts."""
+    intake = lake.intake()
+    assert intake is not None
+    day, terms = intake.release.business_date, lake.settings.terms
+    candidate = lake.candidate("release", run)
+    candidate.write(DIM_DATE, dim_date(day, day))  # a release pins the staging tables that its curated tables were made of
+    candidate.audit(DIM_DATE)
+    build_features(candidate, sorted({day, *month_ends_before(day)}), terms)
+    return candidate.publish(day)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Every delivery ingested; the store was published before the last one, and again after it."""
+    settings = settings_of(tmp_path_factory.mktemp("home"))
+    deliveries = simulate(LENDER, 11, tmp_path_factory.mktemp("lender")).deliveries
+    with Lake(settings) as lake:
+        for number, (day, folder) in enumerate(deliveries):
+            ingest_delivery(lake, settings, folder, day, f"ingest-{number}", allow_partial=True)
+            if number == len(deliveries) - 2:
+                build(lake, "first")
+                publish_online(settings, lake)
+        release = build(lake, "second")
+        publish_online(settings, lake)
+        yield Served(settings, lake, check_parity(settings, lake), release.business_date)
+
+
+def test_all_ways_agree_on_every_cell(served: Served) -> None:
+    assert not [str(cell) for cell in served.report.mismatches][:5]
+    repayment, region = served.report.views
+    assert (repayment.view, region.view) == ("client_repayment", "client_region")
+    assert 100 < repayment.rows_online == repayment.rows_offline == region.rows_online == repayment.checked_keys
+    assert 10 < repayment.changed_keys < repayment.rows_online
+    for view, features in ((repayment, CLIENT_REPAYMENT), (region, CLIENT_REGION)):
+        assert view.cells == dict.fromkeys(("reader", "feast", "staging"), view.rows_online * len(features))
+
+
+def test_the_oracle_agrees_on_every_cell(served: Served) -> None:
+    """A third witness that shares no code with the platform, over every client."""
+    intake = served.lake.intake()
+    assert intake is not None
+    held = [name for name in KEYS if f"staging.{name}" in intake.release.tables]
+    ledger = Ledger({name: intake.table(f"staging.{name}").to_pyarrow().to_pylist() for name in held})
+    now, month, quarter = (Book(ledger, day, served.settings.terms) for day in region_oracle.days(served.day))
+    expected = oracle.client_repayment(now)
+    for client, values in region_oracle.client_region(now, month, quarter).items():
+        expected[client] = expected[client] | values
+    reader = OnlineReader(online_backend(served.settings), features=NAMES)
+    rows = reader.read(sorted(expected))
+    assert rows.found.all()
+    assert len(expected) == served.report.views[0].rows_online
+    differing = [
+        (client, name, value, expected[client][name])
+        for client, values in zip(sorted(expected), rows.values.tolist(), strict=True)
+        for name, value in zip(NAMES, values, strict=True)
+        if not same(expected[client][name], None if value != value else value)
+    ]
+    assert not differing[:5]
+    assert sum(value == value for value in rows.values.ravel().tolist()) > 5_000
+
+
+# --- planted faults
+
+
+def held_row(settings: Settings, client: str) -> tuple[bytes, View]:
+    (view,) = [view for view in online_backend(settings).views() if view.name == "client_repayment"]
+    _, ((row,),) = online_backend(settings).read([(view.name, keys_of("client_id", "string", [client]))])
+    assert row is not None
+    return row, view
+
+
+def put(settings: Settings, statement: str, *values: Any) -> None:
+    con = sqlite3.connect(settings.online_store, isolation_level=None)
+    assert con.execute(statement.format("lending_client_repayment"), values).rowcount == 1
+    con.close()
+
+
+def one_cell_of_the_file(served: Served, client: str) -> tuple[str, str]:
+    row, view = held_row(served.settings, client)
+    block, place = view.schema.place["outstanding_principal_amount"]
+    changed = records_of(view.schema, [row]).copy()
+    changed[block][0, place] = np.nextafter(changed[block][0, place], np.inf)  # the smallest difference there is
+    (key,) = keys_of("client_id", "string", [client])
+    put(served.settings, "UPDATE {} SET value = ? WHERE entity_key = ?", changed.tobytes(), key)
+    return "outstanding_principal_amount", "reader feast"
+
+
+def one_cell_through_feast(served: Served, client: str) -> tuple[str, str]:
+    store = feature_store(served.settings, lake=served.lake)
+    row = served.lake.at().table(CLIENT_REPAYMENT_SPEC.name)
+    frame = row.filter(row.client_id == client, row.as_of_on == served.day).to_pandas().drop(columns=["as_of_on", "computed_at"])
+    frame["dpd"] += 1
+    store.write_to_online_store("client_repayment", pd.DataFrame(frame))
+    return "dpd", "reader feast"
+
+
+def a_missing_row(served: Served, client: str) -> tuple[str, str]:
+    put(served.settings, "DELETE FROM {} WHERE entity_key = ?", *keys_of("client_id", "string", [client]))
+    return "", "keys"
+
+
+def test_planted_faults_are_found_and_mended(served: Served) -> None:
+    """A cell changed in the file, one changed through Feast and a row removed, each of another client; all found at once."""
+    planted = dict(zip(found_clients(served)[5:8], (one_cell_of_the_file, one_cell_through_feast, a_missing_row), strict=True))
+    expected = set()
+    for client, plant in planted.items():
+        feature, ways = plant(served, client)
+        expected |= {(client, feature, way) for way in ways.split()}
+    report = check_parity(served.settings, served.lake)
+    assert {(cell.entity, cell.feature, cell.by) for cell in report.mismatches} == expected
+    assert publish_online(served.settings, served.lake).rows_written == len(planted)
+
+
+def found_clients(served: Served) -> list[str]:
+    rows = served.lake.at().table(CLIENT_REPAYMENT_SPEC.name)
+    return sorted(rows.filter(rows.as_of_on == served.day, rows.open_contract_count > 0).client_id.to_pyarrow().to_pylist())
+
+
+@pytest.mark.integration
+def test_a_snapshot_that_its_staging_tables_contradict(
+    served: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """Online and offline agree on the altered value, so only values worked out anew tell. The command fails, and a rollback helps."""
+    client, good = found_clients(served)[3], served.lake.at().release.release_id
+    candidate = served.lake.candidate("release", "altered")
+    rows = served.lake.at().table(CLIENT_REPAYMENT_SPEC.name)
+    of_day = rows.filter(rows.as_of_on == served.day)
+    is_client = of_day.client_id == client
+    altered = of_day.mutate(late_count_lifetime=of_day.late_count_lifetime + is_client.cast("int64"))
+    candidate.write(CLIENT_REPAYMENT_SPEC, altered.select(*CLIENT_REPAYMENT_SPEC.column_names), replace=[served.day])
+    for spec in FEATURE_TABLES:
+        candidate.audit(spec)
+    candidate.publish(served.day)
+    monkeypatch.setenv("LENDING_HOME", str(served.settings.home))
+    assert main(["materialize"]) == 1
+    said = capsys.readouterr().err
+    assert f"parity: {client} late_count_lifetime (staging)" in said
+    assert online_backend(served.settings).generation().parity == UNEQUAL
+    assert main(["status", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["online_parity"], facts["online_release_id"]) == (UNEQUAL, good + 1)
+    assert any("parity" in line for line in facts["open_alerts"])
+    assert main(["rollback", "--to", str(good)]) == 0
+    assert online_backend(served.settings).generation().parity == EQUAL
+    capsys.readouterr()
+    assert main(["status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["open_alerts"] == []
