@@ -38,7 +38,7 @@ docs: $(INSTALLED) ## write the generated pages of docs/ again
 	$(BIN)/python -m tests.generate_docs
 
 feast: $(INSTALLED) ## Feast's own command on our repository, e.g. make feast ARGS="feature-views list"
-	@LENDING_HOME=$${LENDING_HOME:-$(CURDIR)/.lending} $(BIN)/feast -c features/repo $(ARGS)
+	@$(BIN)/lending feast $(ARGS)
 
 lock: $(INSTALLED) ## resolve requirements.lock again
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \

@@ -12,4 +12,5 @@ client = Entity(
     value_type=ValueType.STRING,  # leading zeros survive
     description="A person or company with at least one contract, by the lender's client id",
     owner="credit-risk",
+    tags={"key": "client_id", "pii": "none: a surrogate id"},
 )

@@ -9,16 +9,16 @@ import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import yaml
 from feast import FeatureStore, Project, RepoConfig
 from feast.errors import ProjectNotFoundException, ProjectObjectNotFoundException
 from google.protobuf.json_format import MessageToDict
-from sqlalchemy import create_engine, func, make_url, select
+from sqlalchemy import create_engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from features.entities import PROJECT, client, lending
+from features.feast_config import plain_config, registry_address
 from features.offline_writer import ReleaseWriter
 from features.on_demand import ON_DEMAND_VIEWS, requested_loan
 from features.services import SERVICES
@@ -27,15 +27,9 @@ from features.views import VIEWS
 from warehouse.lake import Lake
 from warehouse.settings import Settings
 
-if TYPE_CHECKING:
-    from sqlalchemy import URL
-
 DEFINITIONS = (client, *SOURCES, requested_loan, *VIEWS, *ON_DEMAND_VIEWS, *SERVICES)
-REGISTRY_CACHE_SECONDS = 3600  # definitions change with a deployment; a read of the registry costs more than a lookup
 _TAG = "definitions_sha256"
 _LOCK = 0x1E4D146  # any number that other users of the database do not lock
-_RESOLVER = "features.sources.released_table"
-_WRITER = "features.offline_writer.push_to_environment"
 
 
 class RegistryUnusable(RuntimeError):
@@ -68,7 +62,7 @@ def feature_store(settings: Settings, release_id: int | None = None, lake: Lake 
 def repo_config(settings: Settings, tables: ReleasedTables) -> RepoConfig:
     """Feast's configuration; the same as features/repo/feature_store.yaml says to the `feast` command."""
     return RepoConfig(
-        **_plain_config(
+        **plain_config(
             settings,
             str(registry_address(settings).render_as_string(hide_password=False)),
             settings.online_address,
@@ -76,41 +70,6 @@ def repo_config(settings: Settings, tables: ReleasedTables) -> RepoConfig:
             ReleaseWriter(settings),
         )
     )
-
-
-def feast_yaml(settings: Settings, registry: str = "${LENDING_FEAST_REGISTRY}", online: str = "${LENDING_ONLINE_STORE}") -> str:
-    """The configuration for the `feast` command, as the text of a feature_store.yaml.
-
-    Args:
-        settings: of the environment.
-        registry: what stands for the address of the registry; a variable, since the address may hold a password and the text is a file.
-        online: the same for the address of a Redis online store.
-    """
-    return yaml.safe_dump(_plain_config(settings, registry, online, _RESOLVER, _WRITER), sort_keys=False)
-
-
-def registry_address(settings: Settings) -> "URL":
-    """Where the registry is; its text has no password unless that is asked for."""
-    return make_url(settings.feast_registry_uri or f"sqlite:///{settings.feast_registry}")
-
-
-def _plain_config(settings: Settings, registry: str, online: str, tables: Any, writer: Any) -> dict[str, Any]:
-    """What both forms of the configuration say."""
-    return {
-        "project": PROJECT,
-        "provider": "local",
-        "registry": {"registry_type": "sql", "path": registry, "cache_ttl_seconds": REGISTRY_CACHE_SECONDS},
-        "offline_store": {"type": "features.offline_store.IbisOfflineStore", "tables": tables, "writer": writer},
-        "online_store": _online_config(settings, online),
-        "entity_key_serialization_version": 3,
-    }
-
-
-def _online_config(settings: Settings, address: str) -> dict[str, str]:
-    """The online store that the settings name."""
-    if settings.online_address:
-        return {"type": "features.online_store_redis.PackedRedisOnlineStore", "connection_string": address}
-    return {"type": "features.online_store.PackedSqliteOnlineStore", "path": str(settings.online_store)}
 
 
 def fingerprint() -> str:

@@ -26,7 +26,13 @@ def client_view(spec: TableSpec, features: Sequence[Feature], source: ParquetSou
         entities=[client],
         ttl=TTL,
         schema=[Field(name="client_id", dtype=String), *(feast_field(feature) for feature in features)],
-        source=PushSource(name=f"{spec.table}_push", batch_source=source),  # pushes are audited: features/offline_writer.py
+        source=PushSource(
+            name=f"{spec.table}_push",
+            batch_source=source,
+            description=f"Rows pushed to {spec.name}; audited before they are published (features/offline_writer.py)",
+            owner="credit-risk",
+            tags={"layer": spec.layer},
+        ),
         online=True,
         description=spec.description,
         owner="credit-risk",

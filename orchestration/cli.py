@@ -117,6 +117,8 @@ def _add_reading(add: Add) -> None:
     demo = add("demo", "demo:demo", "the whole path on a generated lender, from deliveries to a score and a drift report")
     demo.add_argument("--profile", default="demo", metavar="P")
     demo.add_argument("--seed", type=int, default=7, metavar="S")
+    feast = add("feast", "running:feast", "Feast's own command on our repository, such as `lending feast feature-views list`")
+    feast.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGS", help="of `feast`; servers need --host 127.0.0.1")
     serve = add("serve", "running:serve", "become one of the servers of `lending up`, as containers do")
     serve.add_argument("server", choices=["dagster", "dagster-daemon", "bentoml", "mlflow", "reports"])
     add("up", "running:up", "start the Dagster UI, BentoML, MLflow UI and report pages; Ctrl-C stops them all")

@@ -42,6 +42,13 @@ def serve(arguments: argparse.Namespace, settings: Settings) -> int:
     os.execve(server.command[0], server.command, {**settings.process_environment(), **server.variables})  # noqa: S606
 
 
+def feast(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Become Feast's own command on our definitions, with the stores and the registry of these settings."""
+    from features.feast_config import run_feast
+
+    run_feast(settings, arguments.arguments)
+
+
 def key(arguments: argparse.Namespace, settings: Settings) -> int:
     """Make an API key: it is printed once, its digest is added to the ones that this home remembers."""
     from serving.auth import new_key
