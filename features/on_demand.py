@@ -149,8 +149,9 @@ def request_field(feature: RequestFeature) -> Field:
 def request_row(feature: RequestFeature) -> str:
     """One row of the Markdown table of docs/features.md; features.declare.DOCS_HEADER names its cells."""
     sign = {1: "+", -1: "-", 0: "0"}[feature.monotone]
-    cells = (f"`{feature.name}`", feature.dtype, feature.unit, "at the request", feature.description, feature.null_means, sign)
-    return f"| {' | '.join((*cells, f'`{feature.code}`'))} |"
+    bounds = "..".join("" if limit is None else str(limit) for limit in feature.bounds)
+    cells = (f"`{feature.name}`", feature.dtype, feature.unit, "at the request", feature.description, feature.null_means, bounds, sign)
+    return f"| {' | '.join((*cells, f'`{feature.code}`', feature.owner))} |"
 
 
 def _asked(value: Number) -> Number:
