@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import is_
 from typing import Any
 
-from feast import Entity, FeatureView
+from feast import Entity, FeatureView, utils
 from feast.infra.key_encoding_utils import serialize_entity_key
 from feast.infra.online_stores.online_store import OnlineStore
 from feast.infra.registry.base_registry import BaseRegistry
@@ -121,6 +121,31 @@ class PackedOnlineStore(OnlineStore):
             prefix = f"{table.projection.name_to_use()}__" if full_feature_names else ""
             found += answered(view, self._schemas(backend, view, rows), rows, wanted, prefix)
         return PackedOnlineResponse(prepared.message, found, self._build_feature_types(prepared.views))
+
+    def _read_features_per_fv(
+        self,
+        config: RepoConfig,
+        grouped_refs: list,
+        join_key_values: dict,
+        entity_name_to_join_key_map: dict,
+        online_features_response: Any,
+        full_feature_names: bool,
+        include_feature_view_version_metadata: bool,
+    ) -> None:
+        """What Feast's own way reads, also of all views at once."""
+        asked, places = [], []
+        for table, _ in grouped_refs:
+            entities, at, count = utils._get_unique_entities(table, join_key_values, entity_name_to_join_key_map)
+            asked.append((table.name, [_key(key, config) for key in utils._get_entity_key_protos(entities)]))
+            places.append((at, count))
+        backend = self._backend(config)
+        _, answers = backend.read(asked)
+        for (table, wanted), rows, (at, count) in zip(grouped_refs, answers, places, strict=True):
+            view = self._view(config.project, table)
+            found = unpacked(view.schema, self._schemas(backend, view, rows), rows, wanted)
+            utils._populate_response_from_feature_data(
+                wanted, found, at, online_features_response, full_feature_names, table, count, include_feature_view_version_metadata
+            )
 
     async def get_online_features_async(self, *args: Any, **options: Any) -> OnlineResponse:
         """The same without blocking the event loop."""

@@ -22,6 +22,7 @@ from features.online_backend import OnlineGeneration, OnlineStoreMissing
 from features.online_reader import OnlineReader, UnknownFeature
 from features.online_redis import RedisBackend
 from features.online_store import PackedSqliteOnlineStoreConfig
+from features.online_store_packed import PackedOnlineStore
 from features.online_store_redis import PackedRedisOnlineStoreConfig
 from features.online_values import pack, view_of
 from tests.features.online_stores import Online
@@ -302,9 +303,16 @@ def test_writers_at_once_lose_nothing(store: FeatureStore) -> None:
     assert read(store, names) == [(hours(1), kept)] * 5
 
 
-def feasts_own(store: FeatureStore, features: Any, rows: list, full: bool) -> Any:
-    """The answer by the code that all stores inherit, from our online_read."""
+def feasts_own(store: FeatureStore, features: Any, rows: Any, full: bool, at_once: bool = False) -> Any:
+    """The answer by the code that all stores inherit, from our online_read, or from our read of all views at once."""
     plugin = store._get_provider().online_store
+    with pytest.MonkeyPatch.context() as patch:
+        if not at_once:
+            patch.setattr(PackedOnlineStore, "_read_features_per_fv", OnlineStore._read_features_per_fv)
+        return _feasts_own(plugin, store, features, rows, full)
+
+
+def _feasts_own(plugin: Any, store: FeatureStore, features: Any, rows: Any, full: bool) -> Any:
     return OnlineStore.get_online_features(plugin, store.config, features, rows, store.registry, store.project, full)
 
 
@@ -326,6 +334,7 @@ def test_the_fast_answer_is_the_answer_of_feasts_own_code(store: FeatureStore, f
         assert ours.to_dict(include_event_timestamps=True) == theirs.to_dict(include_event_timestamps=True)
         assert list(ours.to_dict()) == list(theirs.to_dict())
         assert ours.proto == theirs.proto
+        assert feasts_own(store, features, rows, full, at_once=True).proto == theirs.proto
         assert ours.to_df().equals(theirs.to_df())
         assert ours.to_arrow().equals(theirs.to_arrow())
     by_column = {"driver": ["a", "b"], "car": [7, 7]}
