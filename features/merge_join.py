@@ -73,19 +73,20 @@ def _swept(history: History, asked: Asked, keys: int) -> np.ndarray | None:
     if order is None and not _is_sorted(history.event):
         return None
     key, event = (history.key, history.event) if order is None else (history.key[order], history.event[order])
-    starts = np.append(np.flatnonzero(np.diff(event, prepend=event[:1] - 1)), len(event))
+    starts = np.concatenate([[0], np.flatnonzero(event[1:] != event[:-1]) + 1, [len(event)][: len(event)]])
     if len(starts) > 1 + max(100, len(event) // ROWS_A_STEP):
         return None
-    turn = np.argsort(asked.at, kind="stable")
+    turn = np.argsort(asked.at)
     asked_key, at = asked.key[turn], asked.at[turn]
     ends = np.append(np.searchsorted(at, event[starts[1:-1]]), len(at)) if len(event) else np.array([], "i8")
     answered = int(np.searchsorted(at, event[0])) if len(event) else len(at)
-    last = np.full(keys + 1, -1, "i8")  # the last one stays, for asked rows without a key
+    numbers = np.arange(len(event), dtype="i4")
+    last = np.full(keys + 1, -1, "i4")  # the last one stays, for asked rows without a key
     found = np.full(len(at), -1, "i8")
     for start, end, until in zip(starts[:-1], starts[1:], ends, strict=True):
-        rows = np.arange(start, end)
-        last[key[start:end]] = rows
-        if (last[key[start:end]] != rows).any():
+        rows, whose = numbers[start:end], key[start:end].astype("i8")
+        last[whose] = rows
+        if not np.array_equal(last[whose], rows):
             return None
         found[answered:until] = last[asked_key[answered:until]]
         answered = until
@@ -127,7 +128,7 @@ def _searched(history: History, asked: Asked, keys: int, ranks: Ranks) -> np.nda
     order = order[last]
     bits = (high - low).bit_length()
     question = (turn[asked.key] << bits) | (np.clip(at, low, high) - low)
-    sorted_questions = np.argsort(question, kind="stable")
+    sorted_questions = np.argsort(question)
     place = np.empty(len(question), "i8")
     place[sorted_questions] = np.searchsorted(number[order], question[sorted_questions], side="right") - 1
     found = order[place]

@@ -68,17 +68,22 @@ def _history(
     earliest, latest = limits
 
     def kept(group: RowGroup, rows: pa.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray]:
-        event, happened = _times(rows[view.event], view.event)
+        event, can = _times(rows[view.event], view.event)
         created = event
         if view.created and view.created != view.event:
             created, has_created = _times(rows[view.created], view.created)
             created = np.where(has_created, created, event)
+            created = event if np.array_equal(event, created) else created
         found = codes.of([rows[source] for source, _ in view.join_keys]) if view.join_keys else np.zeros(group.rows, "i4")
-        can = (found >= 0) & happened & (np.maximum(event, created) <= latest)
-        can &= True if earliest is None else event >= earliest
+        can = can & (found >= 0) & (event <= latest)
+        if created is not event:
+            can &= created <= latest
+        if earliest is not None:
+            can &= event >= earliest
+        if can.all():
+            return found, event, None if created is event else created, np.arange(group.first, group.first + group.rows)
         place = np.flatnonzero(can)
-        late = not np.array_equal(event[place], created[place])
-        return found[place], event[place], created[place] if late else None, place + group.first
+        return found[place], event[place], None if created is event else created[place], place + group.first
 
     parts = list(files.map(groups, columns, kept))
     key, place = (np.concatenate([np.empty(0, kind), *(part[at] for part in parts)]) for at, kind in ((0, "i4"), (3, "i8")))

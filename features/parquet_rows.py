@@ -121,7 +121,7 @@ class ParquetRows:
             places: int64, each less than the number of rows; may repeat.
             columns: by name, each once.
         """
-        order = np.argsort(places, kind="stable")
+        order = np.argsort(places)
         ordered = places[order]
         ends = np.searchsorted(ordered, [0, *(group.first + group.rows for group in self.groups)])
         wanted = {group.first: slice(*ends_) for group, ends_ in zip(self.groups, pairwise(ends), strict=True)}
