@@ -63,7 +63,7 @@ def expected(ledger: Ledger, days: Sequence[date]) -> tuple[Answers, Answers]:
     return repayment, region
 
 
-@given(cases(clients=80, as_ofs=3))
+@given(cases(clients=100, as_ofs=2))
 @examples(2)
 def test_features_equal_the_oracle(con, case: Case):
     wanted, found = expected(case.ledger, case.as_ofs), rows(con, case.ledger, case.as_ofs)
