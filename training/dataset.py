@@ -28,7 +28,7 @@ from warehouse.terms import Terms
 if TYPE_CHECKING:
     from feast import FeatureStore
 
-FEATURE_SERVICE = "default_risk_v1"
+FEATURE_SERVICE = "default_risk_v2"  # of models trained from now on; a trained model names its own
 ROWS_AT_ONCE = 2_000_000  # bounds memory: installments x cohorts are held while a part is computed
 
 
@@ -119,25 +119,25 @@ OUTCOME_SCHEMA = pa.schema(
 OUTCOME_COLUMNS = tuple(OUTCOME_SCHEMA.names)
 
 
-def declared_features(store: "FeatureStore") -> tuple[ModelFeature, ...]:
-    """The features of the service, in its order, with what their declarations say.
+def declared_features(store: "FeatureStore", name: str = FEATURE_SERVICE) -> tuple[ModelFeature, ...]:
+    """The features of a service, in its order, with what their declarations say.
 
     Raises:
         FeatureMismatch: the service holds a feature that nobody declared.
     """
     declared = {feature.name: ModelFeature.of(feature) for feature in CLIENT_REPAYMENT}
-    service = store.get_feature_service(FEATURE_SERVICE)
+    service = store.get_feature_service(name)
     names = [field.name for projection in service.feature_view_projections for field in projection.features]
-    if unknown := [name for name in names if name not in declared]:
-        raise FeatureMismatch(f"{FEATURE_SERVICE} holds features without a declaration: {', '.join(unknown)}")
-    return tuple(declared[name] for name in names)
+    if unknown := [feature for feature in names if feature not in declared]:
+        raise FeatureMismatch(f"{name} holds features without a declaration: {', '.join(unknown)}")
+    return tuple(declared[feature] for feature in names)
 
 
-def service_features(settings: Settings) -> tuple[ModelFeature, ...]:
-    """The features that the service gives now."""
+def service_features(settings: Settings, name: str = FEATURE_SERVICE) -> tuple[ModelFeature, ...]:
+    """The features that a service gives now."""
     from features.store import feature_store
 
-    return declared_features(feature_store(settings))
+    return declared_features(feature_store(settings), name)
 
 
 def with_features(store: "FeatureStore", rows: pa.Table, features: Sequence[ModelFeature]) -> pa.Table:

@@ -8,7 +8,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from training.frame import ModelFeature
@@ -18,6 +19,7 @@ from training.model import load_booster
 from warehouse.settings import Settings
 
 CURRENT = "current"
+FeaturesOf = Callable[[str], Sequence[ModelFeature]]
 
 
 class PromotionRefused(RuntimeError):
@@ -42,11 +44,11 @@ def promote(settings: Settings, run_id: str | None = None, force: bool = False) 
     """
     from training.dataset import service_features
 
-    return promote_with(settings, service_features(settings), run_id, force)
+    return promote_with(settings, partial(service_features, settings), run_id, force)
 
 
-def promote_with(settings: Settings, features: Sequence[ModelFeature], run_id: str | None = None, force: bool = False) -> Path:
-    """The same, with the features that the service gives."""
+def promote_with(settings: Settings, features_of: FeaturesOf, run_id: str | None = None, force: bool = False) -> Path:
+    """The same, with what tells the features that a service gives; a model is held against the service that it was trained on."""
     from training.tracking import MANIFEST_TAG, Tracking
 
     tracking = Tracking(settings)
@@ -54,7 +56,7 @@ def promote_with(settings: Settings, features: Sequence[ModelFeature], run_id: s
     with tempfile.TemporaryDirectory() as temporary:
         bundle = tracking.download(version.run_id, Path(temporary))
         held = verify(bundle, tracking.tag(version.run_id, MANIFEST_TAG) or "no hash")
-        check_features(held, bundle, features)
+        check_features(held, bundle, features_of(held["feature_service"]))
         if not force:
             check_gate(json.loads((bundle / EVALUATION).read_text()))
         (bundle / MANIFEST).write_bytes(to_json(held | {"model_version": version.version}))

@@ -26,6 +26,12 @@ from warehouse.settings import Settings
 NOON = datetime(2024, 10, 1, 12, tzinfo=UTC)
 
 
+def features_of(service: str) -> tuple:
+    """What the service of the trained model gives."""
+    assert service == "default_risk_v1"
+    return FEATURES
+
+
 @pytest.fixture(scope="module")
 def learned() -> TrainingSet:
     return training_set(book())
@@ -99,7 +105,7 @@ def recorded_bundle(first) -> Path:
 
 
 def test_promotion_writes_a_bundle_that_serving_reads(home, first, learned, model):
-    folder = promote_with(home, FEATURES)
+    folder = promote_with(home, features_of)
     assert folder == home.bundles / "1"
     assert (home.bundles / "current").resolve() == folder.resolve()
     bundle = load_bundle(home.bundles / "current")
@@ -119,25 +125,25 @@ def test_promotion_writes_a_bundle_that_serving_reads(home, first, learned, mode
 
 
 def test_promoting_again_changes_nothing_and_repairs(home):
-    folder = promote_with(home, FEATURES)
+    folder = promote_with(home, features_of)
     before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
-    assert promote_with(home, FEATURES) == folder
+    assert promote_with(home, features_of) == folder
     assert {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()} == before
     (folder / MODEL).write_text("broken")
-    promote_with(home, FEATURES)
+    promote_with(home, features_of)
     assert (folder / MODEL).read_bytes() == before[MODEL][0]
     assert sorted(path.name for path in home.bundles.iterdir()) == ["1", "current"]
 
 
 def test_an_older_run_is_the_way_back(home, first, learned):
-    promote_with(home, FEATURES)
+    promote_with(home, features_of)
     champion = current_champion(home)
     assert (champion.version, champion.features) == ("1", FEATURES)
     second = record(home, learned, develop(learned, champion), NOON)
     assert second.evaluation["champion"]["version"] == "1"
-    assert promote_with(home, FEATURES) == home.bundles / "2"
+    assert promote_with(home, features_of) == home.bundles / "2"
     assert Tracking(home).alias(CHAMPION) == "2"
-    assert promote_with(home, FEATURES, run_id=first[1].run_id) == home.bundles / "1"
+    assert promote_with(home, features_of, run_id=first[1].run_id) == home.bundles / "1"
     assert (home.bundles / "current").resolve().name == "1"
     assert Tracking(home).alias(CHAMPION) == "1"
 
@@ -147,7 +153,7 @@ def test_a_changed_file_is_never_promoted(home, recorded_bundle, name):
     content = (recorded_bundle / name).read_bytes()
     (recorded_bundle / name).write_bytes(content.replace(b"1", b"2", 1))
     with pytest.raises(BundleTampered, match=f"{name} has SHA-256 {sha256(content.replace(b'1', b'2', 1))[:12]}"):
-        promote_with(home, FEATURES, force=True)
+        promote_with(home, features_of, force=True)
     assert not (home.bundles / "current").exists()
     assert Tracking(home).alias(CHAMPION) is None
 
@@ -155,7 +161,7 @@ def test_a_changed_file_is_never_promoted(home, recorded_bundle, name):
 def test_a_missing_file_is_never_promoted(home, recorded_bundle):
     (recorded_bundle / MODEL).unlink()
     with pytest.raises(BundleTampered, match=r"model\.txt is missing"):
-        promote_with(home, FEATURES, force=True)
+        promote_with(home, features_of, force=True)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +178,7 @@ def test_a_missing_file_is_never_promoted(home, recorded_bundle):
 )
 def test_other_features_are_refused_even_by_force(home, features, difference):
     with pytest.raises(PromotionRefused, match=f"differ from those of default_risk_v1 in: {difference}; train again"):
-        promote_with(home, features, force=True)
+        promote_with(home, lambda name: features, force=True)
 
 
 def test_the_gate_refuses_and_force_overrides(home, learned):
@@ -184,13 +190,13 @@ def test_the_gate_refuses_and_force_overrides(home, learned):
     assert "ranks better than chance" in result.unmet
     assert "not ready to promote" in result.summary
     with pytest.raises(PromotionRefused, match=r"does not meet: .*ranks better than chance \(AUC 0\.\d+"):
-        promote_with(home, FEATURES)
-    assert promote_with(home, FEATURES, force=True) == home.bundles / "2"
+        promote_with(home, features_of)
+    assert promote_with(home, features_of, force=True) == home.bundles / "2"
 
 
 def test_an_unknown_run_is_named(home):
     with pytest.raises(UnknownRun, match="no registered model has run nowhere; run lending train"):
-        promote_with(home, FEATURES, run_id="nowhere")
+        promote_with(home, features_of, run_id="nowhere")
 
 
 def test_a_failed_recording_leaves_a_failed_run(home, learned, model, monkeypatch):
@@ -203,7 +209,7 @@ def test_a_failed_recording_leaves_a_failed_run(home, learned, model, monkeypatc
 
 
 def test_a_champion_that_was_changed_on_disk_stops_training(home):
-    folder = promote_with(home, FEATURES)
+    folder = promote_with(home, features_of)
     (folder / MODEL).write_text("broken")
     with pytest.raises(BundleTampered, match=r"model\.txt has SHA-256"):
         current_champion(home)
