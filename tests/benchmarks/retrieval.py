@@ -13,11 +13,11 @@ DEEP, SHALLOW = 500, 10  # versions of a key in the file
 DAYS = {DEEP: 500, SHALLOW: 300}  # over which they are spread
 HOW = (
     "`get_historical_features(...).to_arrow()` for entity rows in pandas with random keys and times, 10 float features, TTL 90 days, "
-    "knowledge cut on. The file is written in order of time: deep has 500 daily versions of a key, shallow 10 a month apart. Ours reads"
-    " it as a source that promises one row per key and time, as the platform's own source does. The reference sums every column of the "
-    "file; handing every row over as Arrow is shown too and judges nothing. Stock is Feast's DuckDB offline store on the same file and "
-    "entity rows, in a process that is ended at 14 GB; where it holds all earlier versions of every asked key at once (deep), it and "
-    "ours are also asked fewer rows."
+    "knowledge cut on. The file is written in order of time: deep has 500 daily versions of a key, shallow 10 a month apart. Ours reads "
+    "it as a local file of a source that promises one row per key and time, as the platform's own source does, and joins it outside of "
+    "the engine (docs/offline-store.md). The reference sums every column of the file; handing every row over as Arrow is shown too and "
+    "judges nothing. Stock is Feast's DuckDB offline store on the same file and entity rows, in a process that is ended at 14 GB; where "
+    "it holds all earlier versions of every asked key at once (deep), it and ours are also asked fewer rows."
 )
 
 
