@@ -29,6 +29,9 @@ def aggregated(rows: ir.Table, features: Sequence[Feature]) -> ir.Table:
 
     Returns:
         as_of_on, client_id and one column per feature; null where a window holds no row.
+
+    Raises:
+        ValueError: a feature of a table with several windows reduces rows in a way that cannot be put together from parts.
     """
     windows = {feature.window and feature.window.count for feature in features}
     if len(windows - {None}) <= 1:
@@ -66,6 +69,11 @@ def _by_parts(rows: ir.Table, features: Sequence[Feature]) -> ir.Table:
             over = split[parts[reduced]]
             if isinstance(reduced, ops.ArgMin):
                 return _conditional(ops.ArgMin(over, split[parts[_key_of(reduced)]]), *_inside(split, feature))
+            if type(reduced) not in COMBINED:
+                raise ValueError(
+                    f"{feature.name}: {type(reduced).__name__} over several windows cannot be put together from their parts; "
+                    f"use sum, count, min, max or argmin, and make means and deviations from sums"
+                )
             return _conditional(COMBINED[type(reduced)](over), *_inside(split, feature))
 
         return combined
