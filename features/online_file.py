@@ -8,7 +8,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
@@ -24,8 +24,8 @@ from features.online_backend import (
     Pair,
     View,
     generation_of,
-    generation_row,
 )
+from features.online_file_publication import COLUMNS, FilePublication
 from features.packed import PackedSchema
 
 _TABLES = (
@@ -38,7 +38,6 @@ _TABLES = (
         generation INTEGER PRIMARY KEY, project TEXT, release_id INTEGER, business_date TEXT, as_of INTEGER, views TEXT,
         published_at INTEGER, rows_written INTEGER, rows_deleted INTEGER, row_count INTEGER, is_complete INTEGER)""",
 )
-_GENERATION = ("release_id", "business_date", "as_of", "views", "published_at", "rows_written", "rows_deleted", "row_count", "is_complete")
 _PARITY = {1: "", 2: EQUAL, 3: UNEQUAL}  # is_complete says this too, so that a file of an earlier version can be read
 _MOST_KEYS = 1024  # of one statement
 _WAIT_SECONDS = 60
@@ -131,12 +130,12 @@ class SqliteBackend:
             )
 
     @contextmanager
-    def publishing(self, views: Sequence[View]) -> Iterator["_FilePublication"]:
+    def publishing(self, views: Sequence[View]) -> Iterator[FilePublication]:
         """See OnlineBackend; one write transaction, so that a commit shows everything at once and anything else nothing."""
         with self._writing() as con:
             for view in views:
                 self._declare(con, view)
-            publication = _FilePublication(self, con)
+            publication = FilePublication(self.project, self._table, con, self._served(con))
             try:
                 yield publication
             finally:
@@ -263,54 +262,7 @@ class SqliteBackend:
         return _generation(row) if row else None
 
 
-class _FilePublication:
-    """One publish into a file, inside its write transaction; see Publication."""
-
-    def __init__(self, backend: SqliteBackend, con: sqlite3.Connection) -> None:
-        self.served = backend._served(con)
-        self.is_committed = False
-        self._backend, self._con = backend, con
-
-    def replace_changed(self, view: View, keys: Sequence[bytes], rows: Sequence[bytes]) -> int:
-        """See Publication; what is written is what online_backend.differs says."""
-        before = self._con.total_changes
-        self._con.executemany(
-            f"INSERT INTO {self._backend._table(view.name)} VALUES (?, ?) ON CONFLICT (entity_key) DO UPDATE SET value = excluded.value "
-            "WHERE substr(excluded.value, 1, 8) <> substr(value, 1, 8) OR substr(excluded.value, 25) <> substr(value, 25) "
-            "OR substr(excluded.value, 9, 16) < substr(value, 9, 16)",
-            zip(keys, rows, strict=True),
-        )
-        return self._con.total_changes - before
-
-    def keep_only(self, view: View, count: int, keys: Callable[[], Iterable[Sequence[bytes]]]) -> int:
-        """See Publication. All keys to keep are in the table by now, so equal counts mean that there is nothing to look for."""
-        con, table = self._con, self._backend._table(view.name)
-        if con.execute(f"SELECT count(*) FROM {table}").fetchone()[0] == count:
-            return 0
-        con.execute("CREATE TEMP TABLE IF NOT EXISTS kept (entity_key BLOB PRIMARY KEY) WITHOUT ROWID")
-        con.execute("DELETE FROM temp.kept")
-        for part in keys():
-            con.executemany("INSERT INTO temp.kept VALUES (?)", ((key,) for key in part))
-        removed = con.execute(f"DELETE FROM {table} WHERE entity_key NOT IN (SELECT entity_key FROM temp.kept)").rowcount
-        con.execute("DELETE FROM temp.kept")
-        return removed
-
-    def commit(self, made: OnlineGeneration | None, services: Mapping[str, Sequence[str]]) -> None:
-        """See Publication; the transaction ends when the publish is left."""
-        project = self._backend.project
-        for name, features in services.items():
-            self._con.execute("INSERT OR REPLACE INTO packed_service VALUES (?, ?, ?)", (project, name, json.dumps(list(features))))
-        if made:
-            row = generation_row(made)
-            row["views"] = json.dumps(row["views"])
-            self._con.execute(
-                f"INSERT INTO packed_generation (project, {', '.join(_GENERATION)}) VALUES (?{', ?' * len(_GENERATION)})",
-                (project, *(row[name] for name in _GENERATION)),
-            )
-        self.is_committed = True
-
-
-_SERVED = f"SELECT {', '.join(_GENERATION)} FROM packed_generation WHERE project = ? ORDER BY generation DESC LIMIT 1"
+_SERVED = f"SELECT {', '.join(COLUMNS)} FROM packed_generation WHERE project = ? ORDER BY generation DESC LIMIT 1"
 
 
 @contextmanager
@@ -327,7 +279,7 @@ def _explained(path: Path) -> Iterator[None]:
 @lru_cache(maxsize=8)
 def _generation(row: tuple) -> OnlineGeneration:
     """A stored row as a record; the same row is read with every lookup."""
-    plain = dict(zip(_GENERATION, row, strict=True))
+    plain = dict(zip(COLUMNS, row, strict=True))
     return generation_of({**plain, "views": json.loads(plain["views"]), "parity": _PARITY[plain["is_complete"]]})
 
 

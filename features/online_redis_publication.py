@@ -88,6 +88,8 @@ class RedisPublication:
         arguments += [part for name, features in services.items() for part in (name, json.dumps(list(features)))]
         with self._backend.explained():
             done = self._backend.scripts["show"](keys=names, args=arguments)
+        if done == b"moved":
+            raise OnlineStoreUnavailable(f"{self._backend.where}: the served generation was changed during this publish; publish again")
         if done != b"done":
             raise self._lost()
 
