@@ -4,17 +4,20 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from features.entity_key import keys_of
 from features.online import online_backend
 from features.online_backend import EQUAL, UNEQUAL, OnlineGeneration, OnlineStoreMissing
+from features.packed import records_of
 from features.parity import check_parity
 from features.parity_report import PARITY_REPORT, page
 from features.publish import publish_online
+from features.store import feature_store
 from features.tables import CLIENT_REPAYMENT
 from serving.lookup import Lookup, LookupNotReady
-from tests.features.releases import DAY, NEXT_DAY, release, settings_of
+from tests.features.releases import DAY, NEXT_DAY, feature_rows, release, settings_of
 from warehouse.lake import Lake
 from warehouse.settings import Settings
 
@@ -88,6 +91,26 @@ def test_a_wrong_value_is_named_by_both_ways_of_reading(settings: Settings, lake
     }
 
 
+def test_the_smallest_change_of_one_cell_is_found(settings: Settings, lake: Lake) -> None:
+    publish_online(settings, lake)
+    backend = online_backend(settings)
+    (view,) = [view for view in backend.views() if view.name == "client_repayment"]
+    (key,) = keys_of("client_id", "string", ["c012"])
+    _, ((row,),) = backend.read([(view.name, [key])])
+    assert row is not None
+    block, place = view.schema.place["overdue_amount"]
+    changed = records_of(view.schema, [row]).copy()
+    changed[block][0, place] = np.nextafter(changed[block][0, place], np.inf)
+    con = sqlite3.connect(settings.online_store, isolation_level=None)
+    con.execute("UPDATE lending_client_repayment SET value = ? WHERE entity_key = ?", (changed.tobytes(), key))
+    con.close()
+    found = check_parity(settings, lake).mismatches
+    assert [(cell.entity, cell.feature, cell.by, cell.offline) for cell in found] == [
+        ("c012", "overdue_amount", "reader", 1.5),
+        ("c012", "overdue_amount", "feast", 1.5),
+    ]
+
+
 def test_rows_on_one_side_only_are_named(settings: Settings, lake: Lake) -> None:
     publish_online(settings, lake)
     change(settings, "DELETE FROM lending_client_repayment WHERE entity_key = ?", "c007")
@@ -138,3 +161,26 @@ def test_a_release_that_differs_does_not_count_until_it_is_mended(settings: Sett
 def test_nothing_published_is_an_error(settings: Settings, lake: Lake) -> None:
     with pytest.raises(OnlineStoreMissing, match="publish the features first"):
         check_parity(settings, lake)
+
+
+def test_the_gate_is_the_same_on_redis(tmp_path: Path, redis_address: str) -> None:
+    settings = settings_of(tmp_path, online_address=redis_address)
+    with Lake(settings) as lake:
+        release(lake, {DAY: CLIENTS})
+        publish_online(settings, lake)
+        assert served(settings).parity == ""
+        lookup = Lookup(online_backend(settings), ["dpd"])
+        assert check_parity(settings, lake, sample=20).is_equal
+        assert served(settings).parity == EQUAL
+        store = feature_store(settings, lake=lake)
+        row = feature_rows(DAY, {"c007": {"dpd": 8}}).to_pandas().drop(columns=["as_of_on", "computed_at"])
+        store.write_to_online_store("client_repayment", row)  # the times are those of the served row, so it is written
+        found = {(cell.entity, cell.feature, cell.online, cell.offline) for cell in check_parity(settings, lake).mismatches}
+        assert ("c007", "dpd", 8, 7) in found
+        assert {entity for entity, *_ in found} == {"c007"}
+        assert served(settings).parity == UNEQUAL
+        with pytest.raises(LookupNotReady, match="differ from the release"):
+            lookup.read(["c001"])
+        assert publish_online(settings, lake).rows_written == 1
+        assert check_parity(settings, lake).is_equal
+        assert lookup.read(["c007"]).rows.values.tolist() == [[7]]
