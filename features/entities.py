@@ -2,7 +2,7 @@
 
 from feast import Entity, Project, ValueType
 
-from features.online import PROJECT
+from features.online_of_settings import PROJECT
 
 lending = Project(name=PROJECT, description="Repayment features of consumer-loan clients, offline and online", owner="credit-risk")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import yaml
 
-from features.online import PROJECT
+from features.online_of_settings import PROJECT
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:

@@ -24,11 +24,11 @@ from feast.repo_config import FeastConfigBaseModel, RepoConfig
 from feast.utils import compute_non_entity_date_range
 from pydantic import StrictStr
 
-from features import offline_files
-from features.entity_frame import EntityRows, entity_rows
-from features.offline_sources import asked_features, between, every_row, imported, refs_of_caller, source_table, view_rows
-from features.point_in_time import ROW, ViewRows, latest
-from features.retrieval import HistoricalJob
+from features.offline import files
+from features.offline.entity_frame import EntityRows, entity_rows
+from features.offline.point_in_time import ROW, ViewRows, latest
+from features.offline.retrieval import HistoricalJob
+from features.offline.sources import asked_features, between, every_row, imported, refs_of_caller, source_table, view_rows
 
 __all__ = ["IbisOfflineStore", "IbisOfflineStoreConfig", "source_table"]
 
@@ -174,7 +174,7 @@ class IbisOfflineStore(OfflineStore):
         if writer is not None:
             imported(writer)(source, rows)
         else:
-            offline_files.append(config, rows, source)
+            files.append(config, rows, source)
         if progress:
             progress(rows.num_rows)
 
@@ -190,9 +190,9 @@ class IbisOfflineStore(OfflineStore):
         destination = logging_config.destination
         writer = config.offline_store.writer
         if isinstance(destination, FileLoggingDestination):
-            offline_files.log(config, data, destination)
+            files.log(config, data, destination)
         elif writer is not None:
-            imported(writer)(destination.to_data_source(), data if isinstance(data, pa.Table) else offline_files.read(data))
+            imported(writer)(destination.to_data_source(), data if isinstance(data, pa.Table) else files.read(data))
         else:
             kind = type(destination).__name__
             raise NotImplementedError(f"logs to {kind} need offline_store.writer, which is not set; or log to FileLoggingDestination")
@@ -241,6 +241,6 @@ def _writer(config: RepoConfig) -> Callable:
     """What writes saved datasets, as Feast's job calls it."""
 
     def write(result: ir.Table | pa.Table, target: DataSource, repo_path: str, mode: str, allow_overwrite: bool) -> None:
-        offline_files.save(config, result, target, allow_overwrite)
+        files.save(config, result, target, allow_overwrite)
 
     return write

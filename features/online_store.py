@@ -9,8 +9,8 @@ from pathlib import Path
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
 from pydantic import StrictStr, field_validator
 
-from features.online_file import SqliteBackend
-from features.online_store_packed import PackedOnlineStore
+from features.online.packed_store import PackedOnlineStore
+from features.online.sqlite_file import SqliteBackend
 
 
 class PackedSqliteOnlineStoreConfig(FeastConfigBaseModel):

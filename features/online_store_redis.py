@@ -1,14 +1,14 @@
 """Feast OnlineStore that keeps packed rows on a Redis server: one value per feature view and key, instead of one field per feature.
 
 Configure it as `online_store: {type: features.online_store_redis.PackedRedisOnlineStore, connection_string: redis://...}`. What it does is
-in online_store_packed.py, what the server holds in online_redis.py; docs/online-store.md describes both.
+in online/packed_store.py, what the server holds in online/redis_server.py; docs/online-store.md describes both.
 """
 
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
 from pydantic import Field, StrictStr, field_validator
 
-from features.online_redis import TIMEOUT_SECONDS, RedisBackend
-from features.online_store_packed import PackedOnlineStore
+from features.online.packed_store import PackedOnlineStore
+from features.online.redis_server import TIMEOUT_SECONDS, RedisBackend
 
 
 class PackedRedisOnlineStoreConfig(FeastConfigBaseModel):

@@ -16,10 +16,10 @@ import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 
-from features.entity_key import text_of
-from features.online import online_backend
-from features.online_backend import EQUAL, UNEQUAL, OnlineBackend, OnlineGeneration, microseconds
-from features.online_reader import OnlineReader
+from features.online.backend import EQUAL, UNEQUAL, OnlineBackend, OnlineGeneration, microseconds
+from features.online.entity_key import text_of
+from features.online.reader import OnlineReader
+from features.online_of_settings import online_backend
 from features.parity_report import FEAST, KEYS, READER, STAGING, Mismatch, ParityReport, ViewParity, record
 from warehouse.curated.staged import Staged
 from warehouse.lake import Pinned

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, cast
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from features.entity_key import keys_of
-from features.online import online_backend
-from features.online_backend import OnlineGeneration, Publication, View
-from features.packed_arrow import encode_arrow
+from features.online.backend import OnlineGeneration, Publication, View
+from features.online.entity_key import keys_of
+from features.online.packed_arrow import encode_arrow
+from features.online_of_settings import online_backend
 from warehouse.clock import end_of_day
 from warehouse.lake import Pinned, Release
 from warehouse.lake.crash import crash_point
@@ -92,7 +92,7 @@ def snapshots_of(pinned: Pinned) -> list[Snapshot]:
         NoSnapshot: a view has rows, but none of that date.
     """
     from features.entities import PROJECT
-    from features.online_values import view_of
+    from features.online.values import view_of
     from features.views import VIEWS
 
     return [_snapshot(pinned, view_of(PROJECT, view), cast("ParquetSource", view.batch_source)) for view in VIEWS]

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from features.online_backend import UNEQUAL, OnlineBackend, OnlineStoreError, OnlineStoreMissing
-from features.online_reader import OnlineReader, UnknownFeature
+from features.online.backend import UNEQUAL, OnlineBackend, OnlineStoreError, OnlineStoreMissing
+from features.online.reader import OnlineReader, UnknownFeature
 from serving.scorer import FeatureRows
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from features.online import online_backend
+from features.online_of_settings import online_backend
 from serving.bundle import Bundle, current_folder, load_bundle
 from serving.lookup import LookedUp, Lookup
 from serving.prediction_log import PredictionLog

@@ -102,8 +102,8 @@ def _of_alerts(lake: "Lake", settings: Settings) -> dict[str, Any]:
 
 def _of_online(settings: Settings) -> dict[str, Any]:
     """The served generation, and whether the parity gate lets it count; a killed run leaves one that was not compared."""
-    from features.online import online_backend
-    from features.online_backend import OnlineStoreMissing
+    from features.online.backend import OnlineStoreMissing
+    from features.online_of_settings import online_backend
 
     try:
         served = online_backend(settings).generation()

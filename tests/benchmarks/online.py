@@ -101,9 +101,9 @@ def publish(meter: Meter, home: str, file: str, repeats: int, address: str) -> d
     """Publish a snapshot into an empty store, by the code with which a release is published."""
     import features.services  # noqa: F401 (the publisher imports it on first use)
     from features import publish as publisher
-    from features.online import online_backend
-    from features.online_backend import View
-    from features.packed import PackedSchema
+    from features.online.backend import View
+    from features.online.packed import PackedSchema
+    from features.online_of_settings import online_backend
     from warehouse.engine import connect
     from warehouse.lake import Release
 
@@ -234,8 +234,8 @@ def _timed(meter: Meter, calls: dict[str, Any], clients: int, seed: int, counts:
 
 
 def _reader_call(home: Path, address: str) -> Any:
-    from features.online import online_backend
-    from features.online_reader import OnlineReader
+    from features.online.reader import OnlineReader
+    from features.online_of_settings import online_backend
 
     settings = replace(settings_of(home), online_address=address and database(address, "publisher"))
     reader = OnlineReader(online_backend(settings), features=[f"generated:{name}" for name in names(FEATURES)])

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-from features.online import online_backend
-from features.online_reader import OnlineReader
+from features.online.reader import OnlineReader
+from features.online_of_settings import online_backend
 from features.publish import publish_online
 from tests.features.releases import settings_of
 from warehouse.lake import Lake

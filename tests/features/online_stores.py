@@ -6,9 +6,9 @@ from typing import Any
 
 import redis
 
-from features.online_backend import OnlineBackend
-from features.online_file import SqliteBackend
-from features.online_redis import RedisBackend
+from features.online.backend import OnlineBackend
+from features.online.redis_server import RedisBackend
+from features.online.sqlite_file import SqliteBackend
 from features.online_store import PackedSqliteOnlineStoreConfig
 from features.online_store_redis import PackedRedisOnlineStoreConfig
 

@@ -22,8 +22,8 @@ from feast.cli.cli import cli
 from features import store as store_module
 from features.entities import lending
 from features.feast_config import feast_yaml
-from features.online import online_backend
-from features.online_reader import OnlineReader
+from features.online.reader import OnlineReader
+from features.online_of_settings import online_backend
 from features.publish import publish_online
 from features.store import DEFINITIONS, feature_store
 from tests.architecture.modules import ROOT

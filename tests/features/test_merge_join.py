@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features import key_codes, merge_join
-from features.key_codes import KeyCodes
-from features.merge_join import Asked, History, newest
-from features.parquet_rows import CannotMerge, ParquetRows, appended_folder, local_files
+from features.offline import key_codes, merge_join
+from features.offline.key_codes import KeyCodes
+from features.offline.merge_join import Asked, History, newest
+from features.offline.parquet_rows import CannotMerge, ParquetRows, appended_folder, local_files
 
 texts = st.one_of(st.none(), st.text(alphabet="ab\x00é", max_size=20), st.sampled_from(["a" * 8, "a" * 9, "a" * 16, "a" * 17]))
 numbers = st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1), st.integers(0, 3))

@@ -18,7 +18,7 @@ from feast.on_demand_feature_view import on_demand_feature_view
 from feast.saved_dataset import ValidationReference
 from feast.types import Float64, Int64
 
-from features import offline_files
+from features.offline import files as offline_files
 from tests.features.stores import DRIVER, INSTANT, driver_view, drivers, hours, project
 
 TTL = timedelta(hours=10)

@@ -19,8 +19,8 @@ from feast.types import Int64
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from features.parquet_rows import CannotMerge
-from features.point_in_time import ViewRows, asked_rows, point_in_time
+from features.offline.parquet_rows import CannotMerge
+from features.offline.point_in_time import ViewRows, asked_rows, point_in_time
 from tests.features.stores import CAR, CAR_SCHEMA, DRIVER, INSTANT, car_view, driver_view, drivers, hours, project, source
 
 REFS = ["driver_stats:trips", "driver_stats:rate_y", "driver_stats:note"]

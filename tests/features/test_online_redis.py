@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import redis
 
-from features import online_redis_publication
-from features.online_backend import OnlineGeneration, OnlineStoreError, OnlineStoreMissing, OnlineStoreUnavailable, View
-from features.online_reader import OnlineReader
-from features.online_redis import RedisBackend
-from features.packed import PackedSchema, encode
+from features.online import redis_publication as online_redis_publication
+from features.online.backend import OnlineGeneration, OnlineStoreError, OnlineStoreMissing, OnlineStoreUnavailable, View
+from features.online.packed import PackedSchema, encode
+from features.online.reader import OnlineReader
+from features.online.redis_server import RedisBackend
 
 SCHEMA = PackedSchema((("trips", "int64"),))
 VIEW = View("taxi", "stats", (("driver", "string"),), SCHEMA)
@@ -198,7 +198,7 @@ def test_a_publish_whose_lock_was_lost_shows_nothing(backend: RedisBackend, serv
 def test_a_living_publisher_is_waited_for_and_a_dead_one_is_not(
     backend: RedisBackend, server: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("features.online_redis._WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("features.online.redis_server._WAIT_SECONDS", 0.1)
     server.set("packed:taxi:lock", "elsewhere:1:token")
     with pytest.raises(OnlineStoreUnavailable, match="another publish has been going on"):
         publish(backend, 1, 1)

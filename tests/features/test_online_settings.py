@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from features.feast_config import feast_yaml
-from features.online import online_backend
-from features.online_redis import RedisBackend
+from features.online.redis_server import RedisBackend
+from features.online_of_settings import online_backend
 from features.online_store import PackedSqliteOnlineStoreConfig
 from features.online_store_redis import PackedRedisOnlineStoreConfig
 from features.publish import publish_online

@@ -18,13 +18,13 @@ from feast.protos.feast.types.Value_pb2 import Value
 from feast.type_map import python_values_to_proto_values
 from feast.types import Array, Bool, Bytes, Float32, Float64, Int32, Int64, Json, Map, String, UnixTimestamp
 
-from features.online_backend import OnlineGeneration, OnlineStoreMissing
-from features.online_reader import OnlineReader, UnknownFeature
-from features.online_redis import RedisBackend
+from features.online.backend import OnlineGeneration, OnlineStoreMissing
+from features.online.packed_store import PackedOnlineStore
+from features.online.reader import OnlineReader, UnknownFeature
+from features.online.redis_server import RedisBackend
+from features.online.values import pack, view_of
 from features.online_store import PackedSqliteOnlineStoreConfig
-from features.online_store_packed import PackedOnlineStore
 from features.online_store_redis import PackedRedisOnlineStoreConfig
-from features.online_values import pack, view_of
 from tests.features.online_stores import Online
 from tests.features.stores import CAR, CAR_SCHEMA, DRIVER, car_view, driver_view, drivers, hours, project, source
 
@@ -398,7 +398,7 @@ def test_features_that_cannot_be_read_are_refused(store: FeatureStore, online: O
         OnlineReader(online.backend(), features=["pairs:v"])
 
 
-@pytest.mark.parametrize("module", ["online_reader", "online"])
+@pytest.mark.parametrize("module", ["online.reader", "online_of_settings"])
 def test_reading_needs_neither_feast_nor_arrow(module: str) -> None:
     program = (
         f"import sys, features.{module}; print([m for m in ('feast', 'pyarrow', 'pandas', 'ibis', 'duckdb', 'redis') if m in sys.modules])"

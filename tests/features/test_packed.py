@@ -12,10 +12,10 @@ from feast.type_map import python_values_to_proto_values
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.entity_key import keys_of, text_of
-from features.online_values import pack, view_of
-from features.packed import BODY, FIXED, NEVER, TIMES, PackedSchema, decode, encode, times_of
-from features.packed_arrow import encode_arrow
+from features.online.entity_key import keys_of, text_of
+from features.online.packed import BODY, FIXED, NEVER, TIMES, PackedSchema, decode, encode, times_of
+from features.online.packed_arrow import encode_arrow
+from features.online.values import pack, view_of
 from tests.features.stores import INSTANT, driver_view, drivers, hours
 
 CELLS = {

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.entity_key import keys_of
-from features.online import online_backend
-from features.online_backend import EQUAL, UNEQUAL, OnlineGeneration, OnlineStoreMissing
-from features.packed import records_of
+from features.online.backend import EQUAL, UNEQUAL, OnlineGeneration, OnlineStoreMissing
+from features.online.entity_key import keys_of
+from features.online.packed import records_of
+from features.online_of_settings import online_backend
 from features.parity import check_parity
 from features.parity_report import PARITY_REPORT, page
 from features.publish import publish_online

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import pytest
 
 from features.build import FEATURE_TABLES, build_features
-from features.online import online_backend
-from features.online_backend import EQUAL, UNEQUAL
-from features.online_reader import OnlineReader
+from features.online.backend import EQUAL, UNEQUAL
+from features.online.reader import OnlineReader
+from features.online_of_settings import online_backend
 from features.parity import check_parity
 from features.parity_report import ParityReport
 from features.publish import publish_online

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import redis
 
-from features.online import online_backend
-from features.online_backend import OnlineGeneration, OnlineStoreMissing
-from features.online_reader import OnlineReader, UnknownFeature
+from features.online.backend import OnlineGeneration, OnlineStoreMissing
+from features.online.reader import OnlineReader, UnknownFeature
+from features.online_of_settings import online_backend
 from features.publish import NoSnapshot, OnlineStoreAhead, publish_online
 from tests.features.releases import COMPUTED, DAY, NEXT_DAY, THIRD_DAY, release, settings_of
 from warehouse.clock import end_of_day

@@ -18,11 +18,11 @@ from feast.online_response import OnlineResponse
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey as EntityKeyProto
 from feast.repo_config import RepoConfig
 
-from features.online_answer import PackedOnlineResponse, answered
-from features.online_backend import OnlineBackend, OnlineGeneration, Pack, View, microseconds
-from features.online_request import prepare, serialized
-from features.online_values import FeatureRow, ReadRow, pack, unpacked, view_of
-from features.packed import NEVER, PackedSchema
+from features.online.answer import PackedOnlineResponse, answered
+from features.online.backend import OnlineBackend, OnlineGeneration, Pack, View, microseconds
+from features.online.packed import NEVER, PackedSchema
+from features.online.request import prepare, serialized
+from features.online.values import FeatureRow, ReadRow, pack, unpacked, view_of
 
 
 class PackedOnlineStore(OnlineStore):

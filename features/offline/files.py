@@ -20,7 +20,7 @@ from feast.errors import SavedDatasetLocationAlreadyExists
 from feast.infra.offline_stores.file_source import FileLoggingDestination, FileSource
 from feast.repo_config import RepoConfig
 
-from features.parquet_rows import appended_folder
+from features.offline.parquet_rows import appended_folder
 
 
 def save(config: RepoConfig, rows: ir.Table | pa.Table, target: DataSource, allow_overwrite: bool) -> None:

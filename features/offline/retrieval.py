@@ -19,10 +19,10 @@ from feast.infra.offline_stores.ibis import IbisRetrievalJob
 from feast.saved_dataset import ValidationReference
 from ibis.backends import BaseBackend
 
-from features.entity_frame import EntityRows
-from features.merge_plan import merged
-from features.parquet_rows import CannotMerge
-from features.point_in_time import ASOF_BACKENDS, ROW, ViewRows, asked_rows, point_in_time
+from features.offline.entity_frame import EntityRows
+from features.offline.merge_plan import merged
+from features.offline.parquet_rows import CannotMerge
+from features.offline.point_in_time import ASOF_BACKENDS, ROW, ViewRows, asked_rows, point_in_time
 
 PLANS = ("auto", "merge", "asof", "interval")
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
@@ -87,7 +87,7 @@ class HistoricalJob(IbisRetrievalJob):
         return self._to_arrow_internal(timeout).to_pandas()
 
     def persist(self, storage: Any, allow_overwrite: bool = False, timeout: int | None = None) -> None:
-        """Write the result where a saved dataset is kept; see offline_files.save."""
+        """Write the result where a saved dataset is kept; see `files.save`."""
         self.data_source_writer(self.to_arrow(), storage.to_data_source(), self.repo_path, "overwrite", allow_overwrite)
 
     def _merged(self, view: ViewRows) -> pa.Table | None:

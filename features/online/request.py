@@ -12,8 +12,8 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey as EntityKeyProto
 from feast.protos.feast.types.Value_pb2 import Value as ValueProto
 from feast.repo_config import RepoConfig
 
-from features.entity_key import keys_of
-from features.online_backend import View
+from features.online.backend import View
+from features.online.entity_key import keys_of
 
 _FIELDS = {"string": "string_val", "int32": "int32_val", "int64": "int64_val"}
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.packed import FIXED, NEVER, Column, PackedSchema, encode
+from features.online.packed import FIXED, NEVER, Column, PackedSchema, encode
 
 ToMessages = Callable[[str, pa.Array], Sequence[bytes]]
 

@@ -1,7 +1,7 @@
 """The online store of an environment: which backend its settings name. Imports neither Feast nor an engine, for scoring."""
 
-from features.online_backend import OnlineBackend
-from features.online_file import SqliteBackend
+from features.online.backend import OnlineBackend
+from features.online.sqlite_file import SqliteBackend
 from warehouse.settings import Settings
 
 PROJECT = "lending"  # Feast project; features/entities.py takes it from here
@@ -15,7 +15,7 @@ def online_backend(settings: Settings, create: bool = False) -> OnlineBackend:
         create: whether to make the SQLite file if it is missing; a reader must not.
     """
     if settings.online_address:
-        from features.online_redis import RedisBackend
+        from features.online.redis_server import RedisBackend
 
         return RedisBackend(settings.online_address, PROJECT)
     return SqliteBackend(settings.online_store, PROJECT, create)

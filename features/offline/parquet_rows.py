@@ -183,7 +183,7 @@ def local_files(path: str) -> list[str] | None:
     """The Parquet files of a path, sorted: a file, the files below a folder, or those of a pattern; None if it is not local.
 
     Files and folders whose name begins with a dot or an underline are left out, as they are by other readers, but not folders of a value
-    such as `_day=1`. Files that were appended to a single file stand in the folder beside it, see offline_files.
+    such as `_day=1`. Files that were appended to a single file stand in the folder beside it, see files.py.
     """
     if "://" in path and not path.startswith("file://"):
         return None

@@ -10,8 +10,8 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey as EntityKeyProto
 from feast.protos.feast.types.Value_pb2 import Value as ValueProto
 from feast.value_type import ValueType
 
-from features.online_backend import View, instant, microseconds
-from features.packed import NEVER, Column, PackedSchema, decode, encode, times_of
+from features.online.backend import View, instant, microseconds
+from features.online.packed import NEVER, Column, PackedSchema, decode, encode, times_of
 
 # Feast type, packed type, and the field of Feast's value message. Everything else is kept as the message itself.
 _KINDS = {

@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.entity_frame import utc
-from features.key_codes import KeyCodes
-from features.merge_join import Asked, History, newest
-from features.parquet_rows import CannotMerge, ParquetRows, RowGroup
-from features.point_in_time import ViewRows
+from features.offline.entity_frame import utc
+from features.offline.key_codes import KeyCodes
+from features.offline.merge_join import Asked, History, newest
+from features.offline.parquet_rows import CannotMerge, ParquetRows, RowGroup
+from features.offline.point_in_time import ViewRows
 
 # Rows within the asked times that are joined in memory, at 20 to 60 bytes each; more are left to the engine, which can spill to disk.
 MOST_ROWS = 60_000_000

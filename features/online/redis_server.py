@@ -18,10 +18,10 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from features.online_backend import OnlineGeneration, OnlineStoreMissing, OnlineStoreUnavailable, Pack, Pair, View, generation_row
-from features.online_redis_publication import RedisPublication, generation_in
-from features.online_redis_scripts import ALL
-from features.packed import PackedSchema
+from features.online.backend import OnlineGeneration, OnlineStoreMissing, OnlineStoreUnavailable, Pack, Pair, View, generation_row
+from features.online.packed import PackedSchema
+from features.online.redis_publication import RedisPublication, generation_in
+from features.online.redis_scripts import ALL
 
 TIMEOUT_SECONDS = 2.0  # of a connection and of an answer, unless the address says another (?socket_timeout=0.5)
 ROWS_AT_ONCE = 1000  # in one step of the server, a few milliseconds

@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from features.online_backend import (
+from features.online.backend import (
     EQUAL,
     UNEQUAL,
     OnlineGeneration,
@@ -25,8 +25,8 @@ from features.online_backend import (
     View,
     generation_of,
 )
-from features.online_file_publication import COLUMNS, FilePublication
-from features.packed import PackedSchema
+from features.online.packed import PackedSchema
+from features.online.sqlite_publication import COLUMNS, FilePublication
 
 _TABLES = (
     """CREATE TABLE IF NOT EXISTS packed_view (

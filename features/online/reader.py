@@ -10,9 +10,9 @@ from functools import cached_property
 
 import numpy as np
 
-from features.entity_key import keys_of
-from features.online_backend import OnlineBackend, OnlineGeneration, OnlineStoreMissing, View, microseconds
-from features.packed import FIXED, PackedSchema, null_bits, records_alike, records_of, times_in
+from features.online.backend import OnlineBackend, OnlineGeneration, OnlineStoreMissing, View, microseconds
+from features.online.entity_key import keys_of
+from features.online.packed import FIXED, PackedSchema, null_bits, records_alike, records_of, times_in
 
 _FOREVER = np.iinfo("i8").max
 

@@ -16,9 +16,9 @@ from feast.infra.offline_stores.file_source import FileSource
 from feast.repo_config import RepoConfig
 from feast.utils import _strip_version_from_ref, make_tzaware
 
-from features.entity_frame import EVENT_TIMESTAMP
-from features.parquet_rows import local_files
-from features.point_in_time import ViewRows, utc
+from features.offline.entity_frame import EVENT_TIMESTAMP
+from features.offline.parquet_rows import local_files
+from features.offline.point_in_time import ViewRows, utc
 
 
 def source_rows(config: RepoConfig, source: DataSource) -> tuple[ir.Table, tuple[str, ...]]:

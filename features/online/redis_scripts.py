@@ -1,4 +1,4 @@
-"""What Redis does in one step: the Lua scripts of online_redis.py. Each is bounded by the rows it is given.
+"""What Redis does in one step: the Lua scripts of redis_server.py. Each is bounded by the rows it is given.
 
 Each hash of rows has a field with an empty name, its mark: `1` while there is an overlay, else `0`, and then the served generation.
 Two values are compared byte by byte: Lua compares texts by the locale of the server.

@@ -14,9 +14,9 @@ from feast.type_map import feast_value_type_to_python_type
 from feast.value_type import ValueType
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from features.online_backend import View
-from features.online_values import messages
-from features.packed import PackedSchema, decode, times_of
+from features.online.backend import View
+from features.online.packed import PackedSchema, decode, times_of
+from features.online.values import messages
 
 _PLAIN = {"float64", "float32", "int64", "int32", "bool", "string", "bytes"}  # their packed value is what Feast gives back
 _FeatureVector = GetOnlineFeaturesResponse.FeatureVector

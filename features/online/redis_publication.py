@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from features.online_backend import OnlineGeneration, OnlineStoreUnavailable, View, differs, generation_of, generation_row
+from features.online.backend import OnlineGeneration, OnlineStoreUnavailable, View, differs, generation_of, generation_row
 
 if TYPE_CHECKING:
-    from features.online_redis import RedisBackend
+    from features.online.redis_server import RedisBackend
 
 LOCK_SECONDS = 60  # without a sign of life; a holder on this machine that is gone is not waited for
 GENERATIONS_KEPT = 100

@@ -1,4 +1,4 @@
-"""What keeps packed rows online, behind one small interface: a SQLite file (online_file.py) or a Redis server (online_redis.py).
+"""What keeps packed rows online, behind one small interface: a SQLite file (sqlite_file.py) or a Redis server (redis_server.py).
 
 A backend belongs to one project. It holds the rows of each view, the schemas in which they were written, the services, and the generations
 that were published. Everything that `read` gives back is of one moment, so its rows and the generation it names belong together.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
 
-from features.packed import PackedSchema
+from features.online.packed import PackedSchema
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from features.online_backend import OnlineGeneration, View, generation_row
+from features.online.backend import OnlineGeneration, View, generation_row
 
 COLUMNS = ("release_id", "business_date", "as_of", "views", "published_at", "rows_written", "rows_deleted", "row_count", "is_complete")
 
