@@ -82,6 +82,7 @@ def _add_pipeline(add: Add) -> None:
 
 def _add_model(add: Add) -> None:
     train = add("train", "model:train", "train, evaluate and register a model on the release")
+    train.add_argument("--service", metavar="NAME", help="feature service to train on; default the one of new models")
     _json(train)
     promote = add("promote", "model:promote", "make a registered model the one that serving reads")
     promote.add_argument("--run", metavar="RUN_ID", help="the run to promote; default the newest")

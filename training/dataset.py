@@ -32,7 +32,13 @@ FEATURE_SERVICE = "default_risk_v2"  # of models trained from now on; a trained 
 ROWS_AT_ONCE = 2_000_000  # bounds memory: installments x cohorts are held while a part is computed
 
 
-def load(settings: Settings, lake: Lake, release_id: int | None = None, indeterminate_as_good: bool | None = None) -> TrainingSet:
+def load(
+    settings: Settings,
+    lake: Lake,
+    release_id: int | None = None,
+    indeterminate_as_good: bool | None = None,
+    service: str = FEATURE_SERVICE,
+) -> TrainingSet:
     """The training set of a release.
 
     Args:
@@ -40,6 +46,7 @@ def load(settings: Settings, lake: Lake, release_id: int | None = None, indeterm
         lake: the lake.
         release_id: by default the current release.
         indeterminate_as_good: by default as the settings say.
+        service: feature service that names the features.
 
     Raises:
         NoRelease: nothing was published yet.
@@ -54,12 +61,12 @@ def load(settings: Settings, lake: Lake, release_id: int | None = None, indeterm
     check_outcomes(pc.sum(rows.column("is_default")).as_py() or 0, cohorts)
     check_history(lake, pinned, cohorts)
     store = feature_store(settings, pinned.release.release_id, lake)
-    features = declared_features(store)
-    table = with_features(store, canonical(rows), features)
+    features = declared_features(store, service)
+    table = with_features(store, canonical(rows), features, service)
     return TrainingSet(
         table=table,
         features=features,
-        feature_service=FEATURE_SERVICE,
+        feature_service=service,
         release_id=pinned.release.release_id,
         label_on=pinned.release.business_date,
         content_hash=content_hash(table),
@@ -140,16 +147,14 @@ def service_features(settings: Settings, name: str = FEATURE_SERVICE) -> tuple[M
     return declared_features(feature_store(settings), name)
 
 
-def with_features(store: "FeatureStore", rows: pa.Table, features: Sequence[ModelFeature]) -> pa.Table:
+def with_features(store: "FeatureStore", rows: pa.Table, features: Sequence[ModelFeature], service: str) -> pa.Table:
     """Rows in canonical order with the features that were known at each of them.
 
     Raises:
         FeatureMismatch: the store gave other rows than it was asked for, or values that the declarations do not allow.
     """
     asked = rows.select(list(KEY)).to_pandas()
-    job = store.get_historical_features(
-        entity_df=asked, features=store.get_feature_service(FEATURE_SERVICE), filter_by_created_timestamp=True
-    )
+    job = store.get_historical_features(entity_df=asked, features=store.get_feature_service(service), filter_by_created_timestamp=True)
     found = canonical(job.to_arrow())
     if not _keys(found).equals(_keys(rows)):
         raise FeatureMismatch(f"asked the feature store for {len(rows)} rows and got {len(found)}, or other keys; build the features again")

@@ -60,7 +60,13 @@ class TrainingResult:
         )
 
 
-def train(settings: Settings, lake: Lake, release_id: int | None = None, indeterminate_as_good: bool | None = None) -> TrainingResult:
+def train(
+    settings: Settings,
+    lake: Lake,
+    release_id: int | None = None,
+    indeterminate_as_good: bool | None = None,
+    service: str | None = None,
+) -> TrainingResult:
     """Train on a release and register the model as challenger.
 
     Args:
@@ -68,13 +74,14 @@ def train(settings: Settings, lake: Lake, release_id: int | None = None, indeter
         lake: the lake.
         release_id: by default the current release.
         indeterminate_as_good: by default as the settings say.
+        service: feature service to train on; None for the one of new models.
 
     Raises:
         TrainingRefused: there is not enough history; nothing was recorded.
     """
-    from training.dataset import load
+    from training.dataset import FEATURE_SERVICE, load
 
-    training_set = load(settings, lake, release_id, indeterminate_as_good)
+    training_set = load(settings, lake, release_id, indeterminate_as_good, service or FEATURE_SERVICE)
     development = develop(training_set, current_champion(settings))
     return record(settings, training_set, development, datetime.now(UTC))
 
@@ -90,8 +97,9 @@ def reproduce(settings: Settings, lake: Lake, run_id: str) -> tuple[str, str]:
 
     tracking = Tracking(settings)
     tracking.version(run_id)
-    facts = {name: tracking.tag(run_id, name) or "" for name in ("release_id", "training_set_sha256", "indeterminate_as_good")}
-    again = load(settings, lake, int(facts["release_id"]), facts["indeterminate_as_good"] == "True")
+    names = ("release_id", "training_set_sha256", "indeterminate_as_good", "feature_service")
+    facts = {name: tracking.tag(run_id, name) or "" for name in names}
+    again = load(settings, lake, int(facts["release_id"]), facts["indeterminate_as_good"] == "True", facts["feature_service"])
     return facts["training_set_sha256"], again.content_hash
 
 

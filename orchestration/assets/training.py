@@ -9,6 +9,12 @@ MODEL = dg.AssetKey(["training", "default_risk"])
 BUNDLE = dg.AssetKey(["serving", "bundle"])
 
 
+class TrainConfig(dg.Config):
+    """The feature service to train on, by default the one of new models."""
+
+    service: str | None = None
+
+
 class PromoteConfig(dg.Config):
     """Which run to promote, by default the newest, and whether to override a gate that refuses."""
 
@@ -17,11 +23,11 @@ class PromoteConfig(dg.Config):
 
 
 @dg.asset(key=MODEL, deps=[RELEASE], group_name="training", description="A trained, evaluated and registered default-risk model.")
-def model(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+def model(context: dg.AssetExecutionContext, config: TrainConfig, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
     """Train on the pinned release and record everything in MLflow."""
     from training.train import train
 
-    result = train(platform.settings, platform.lake)
+    result = train(platform.settings, platform.lake, service=config.service)
     context.log.info(result.summary)
     test = result.evaluation["test"]
     return dg.MaterializeResult(

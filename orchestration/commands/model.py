@@ -14,7 +14,8 @@ def train(arguments: argparse.Namespace, settings: Settings) -> int:
 
     with Runner(settings) as runner:
         runner.platform.lake.at()
-        facts = step_metadata(runner.run("train"), "training/default_risk")
+        asked = {"training__default_risk": {"service": arguments.service}}
+        facts = step_metadata(runner.run("train", config=asked), "training/default_risk")
         if arguments.json:
             print(json.dumps(facts))
         else:
