@@ -17,6 +17,7 @@ from features.weights import decayed
 from warehouse import clock
 from warehouse.curated.positions import Positions, peak_by_run
 from warehouse.curated.values import when
+from warehouse.table import TIMESTAMP
 
 KEY = ("as_of_on", "client_id")
 CONTRACT = ("as_of_on", "contract_number")
@@ -47,6 +48,19 @@ def spine(positions: Positions) -> ir.Table:
     Grain: one row per (as_of_on, client_id) with at least one disbursed contract.
     """
     return positions.contracts.filter(_.is_disbursed).select(*KEY).distinct()
+
+
+def stamped(values: ir.Table, time_zone: str) -> ir.Table:
+    """Rows with their times: both are the end of the as-of date, the knowledge cut; computed_at is the clock.
+
+    Grain: as the input.
+
+    Args:
+        values: has as_of_on.
+        time_zone: the lender's.
+    """
+    end = clock.end_of_day_at(values.as_of_on, time_zone)
+    return values.mutate(event_timestamp=end, created_timestamp=end, computed_at=ibis.now().cast(TIMESTAMP))
 
 
 def ledger_of(feature: Feature) -> Ledger:

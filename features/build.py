@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import ibis
 import ibis.expr.types as ir
 
+from features.asof import stamped
 from features.incremental import can_follow, touched_clients, windows
 from features.region import CLIENT_REGION_SPEC, client_region
 from features.tables import CLIENT_REPAYMENT, CLIENT_REPAYMENT_SPEC, client_repayment
@@ -22,7 +23,7 @@ from warehouse.curated.staged import Staged
 from warehouse.curated.values import nullable
 from warehouse.parts import ROWS_AT_ONCE, first_start, parts
 from warehouse.recipe import recipe
-from warehouse.table import TIMESTAMP, TableSpec
+from warehouse.table import TableSpec
 from warehouse.terms import Terms
 
 if TYPE_CHECKING:
@@ -142,7 +143,5 @@ def _following(candidate: "Candidate", staged: Staged, since: date, day: date, t
     touched = in_engine(touched_clients(staged, before, since, day, terms, windows(CLIENT_REPAYMENT)))
     made = held or open_books(candidate, staged.of_clients(touched), [day], terms)
     computed = client_repayment(staged, [day], terms, made.books, touched)
-    end = ibis.literal(clock.end_of_day(day, terms.time_zone), type=TIMESTAMP)
-    stamps = {"event_timestamp": end, "created_timestamp": end, "computed_at": ibis.now().cast(TIMESTAMP), "as_of_on": ibis.literal(day)}
-    kept = before.anti_join(touched, "client_id").mutate(**stamps).select(computed.columns)
+    kept = stamped(before.anti_join(touched, "client_id").mutate(as_of_on=ibis.literal(day)), terms.time_zone).select(computed.columns)
     return nullable(computed).union(nullable(kept))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import ibis
 import ibis.expr.types as ir
 
-from warehouse.table import Column
+from warehouse.table import TIMESTAMP, Column
 
 if TYPE_CHECKING:
     import feast
@@ -107,6 +107,16 @@ class Feature:
     def subject(self) -> str:
         """What the feature is about: the module that declares it."""
         return self.expr.__module__.rpartition(".")[2].replace("_", " ")
+
+
+# What a row of a feature table has beside its features.
+ROW_COLUMNS = (
+    Column("client_id", "string", "Client key, the join key of the Feast entity."),
+    Column("event_timestamp", TIMESTAMP, "End of the as-of date in the lender's time zone."),
+    Column("created_timestamp", TIMESTAMP, "The same instant: the knowledge cut of the row, not the time of the computation."),
+    Column("computed_at", TIMESTAMP, "When the platform computed the row; no key and no part of any join."),
+)
+AS_OF_ON = Column("as_of_on", "date", "The as-of date, by which the table is written, replaced and pruned.")
 
 
 def table_column(feature: Feature) -> Column:

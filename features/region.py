@@ -12,17 +12,17 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from features.declare import Feature, Months, table_column
+from features.asof import KEY, stamped
+from features.declare import AS_OF_ON, ROW_COLUMNS, Feature, Months, table_column
 from warehouse import clock
 from warehouse.curated.regions import client_versions, current_map, regions_at, regions_on
 from warehouse.curated.staged import Staged
 from warehouse.curated.values import lookup
-from warehouse.table import MONEY, TIMESTAMP, Column, TableSpec
+from warehouse.table import MONEY, TableSpec
 from warehouse.terms import Terms
 
 PRIOR_INSTALLMENTS = 200  # so many installments of the portfolio's ratio are added to each region's, so that a small one says little
 MONTHS_BACK = 3  # over which the change of portfolio at risk is taken
-KEY = ("as_of_on", "client_id")
 
 
 def region_late_pay_ratio(around: ir.Table) -> ir.FloatingColumn:
@@ -80,11 +80,8 @@ CLIENT_REGION_SPEC = TableSpec(
     description="How loans perform where each client with a disbursed contract lives, as of a date and by what was known on it.",
     grain=("client_id", "event_timestamp"),
     columns=(
-        Column("client_id", "string", "Client key, the join key of the Feast entity."),
-        Column("event_timestamp", TIMESTAMP, "End of the as-of date in the lender's time zone."),
-        Column("created_timestamp", TIMESTAMP, "The same instant: the knowledge cut of the row, not the time of the computation."),
-        Column("computed_at", TIMESTAMP, "When the platform computed the row; no key and no part of any join."),
-        Column("as_of_on", "date", "The as-of date, by which the table is written, replaced and pruned."),
+        *ROW_COLUMNS,
+        AS_OF_ON,
         *(table_column(feature) for feature in CLIENT_REGION),
     ),
     partition_by="as_of_on",
@@ -108,9 +105,7 @@ def client_region(snapshots: ir.Table, staged: Staged, days: Sequence[date], ter
     """
     around = surroundings(snapshots, staged, days, terms)
     values = around.select(*KEY, **{feature.name: feature.expr(around).cast(feature.dtype) for feature in CLIENT_REGION})
-    end = clock.end_of_day_at(values.as_of_on, terms.time_zone)
-    stamped = values.mutate(event_timestamp=end, created_timestamp=end, computed_at=ibis.now().cast(TIMESTAMP))
-    return stamped.select(*CLIENT_REGION_SPEC.column_names)
+    return stamped(values, terms.time_zone).select(*CLIENT_REGION_SPEC.column_names)
 
 
 def month_ends_before(day: date) -> tuple[date, date]:

@@ -7,18 +7,17 @@ behind as_of_on, and never between two others.
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 
-import ibis
 import ibis.expr.types as ir
 
 from features import arrears, asof, exposure, first_payments, lateness, penalties, products, recent, repayment, tenure, trend
-from features.declare import VALUES, Feature, table_column
+from features.declare import AS_OF_ON, ROW_COLUMNS, VALUES, Feature, table_column
 from features.windows import aggregated
 from warehouse import clock
 from warehouse.curated.books import Books, books
 from warehouse.curated.keep import Keep, in_engine
 from warehouse.curated.positions import Positions, positions_at
 from warehouse.curated.staged import Staged
-from warehouse.table import TIMESTAMP, Column, TableSpec
+from warehouse.table import TableSpec
 from warehouse.terms import Terms
 
 BEFORE_AS_OF_ON = (
@@ -121,12 +120,9 @@ CLIENT_REPAYMENT_SPEC = TableSpec(
     description="How each client with a disbursed contract repays, as of a date and by what was known on it.",
     grain=("client_id", "event_timestamp"),
     columns=(
-        Column("client_id", "string", "Client key, the join key of the Feast entity."),
-        Column("event_timestamp", TIMESTAMP, "End of the as-of date in the lender's time zone."),
-        Column("created_timestamp", TIMESTAMP, "The same instant: the knowledge cut of the row, not the time of the computation."),
-        Column("computed_at", TIMESTAMP, "When the platform computed the row; no key and no part of any join."),
+        *ROW_COLUMNS,
         *(table_column(feature) for feature in BEFORE_AS_OF_ON),
-        Column("as_of_on", "date", "The as-of date, by which the table is written, replaced and pruned."),
+        AS_OF_ON,
         *(table_column(feature) for feature in AFTER_AS_OF_ON),
     ),
     partition_by="as_of_on",
@@ -158,9 +154,7 @@ def client_repayment(
     values = feature_values(as_of, CLIENT_REPAYMENT)
     if clients is not None:  # a contract that a correction moved brings rows of another client along
         values = values.semi_join(clients, "client_id")
-    end = clock.end_of_day_at(values.as_of_on, terms.time_zone)
-    stamped = values.mutate(event_timestamp=end, created_timestamp=end, computed_at=ibis.now().cast(TIMESTAMP))
-    return stamped.select(*CLIENT_REPAYMENT_SPEC.column_names)
+    return asof.stamped(values, terms.time_zone).select(*CLIENT_REPAYMENT_SPEC.column_names)
 
 
 def feature_values(as_of: Positions, features: Sequence[Feature], keep: Keep = in_engine) -> ir.Table:
