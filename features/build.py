@@ -5,7 +5,7 @@ as much as the clients that changed: the rows of all others are those of the day
 """
 
 from collections.abc import Callable, Sequence
-from datetime import date, timedelta
+from datetime import date
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,6 @@ from warehouse.terms import Terms
 if TYPE_CHECKING:
     from warehouse.lake import Candidate
 
-DAILY_DAYS = 35  # days before the business date of which daily rows are kept; month ends are kept for all time
 FEATURE_TABLES = (CLIENT_REPAYMENT_SPEC, CLIENT_REGION_SPEC)
 
 
@@ -90,16 +89,14 @@ def stale_days(candidate: "Candidate", business_date: date, changed_on: date | N
     return sorted(day for day in wanted if any(day not in days for days in held.values()) or (changed_on is not None and day >= changed_on))
 
 
-def history_days(first: date, business_date: date, daily_days: int = 0) -> list[date]:
-    """The as-of dates of a build: month ends of all time, the last days, and the business date.
+def history_days(first: date, business_date: date) -> list[date]:
+    """The as-of dates of a build: month ends of all time and the business date.
 
     Args:
         first: the first start date of a contract.
         business_date: the last as-of date.
-        daily_days: how many days before the business date are asked too, at most DAILY_DAYS.
     """
-    recent = {business_date - timedelta(days=ago) for ago in range(min(daily_days, DAILY_DAYS) + 1)}
-    return sorted({*clock.month_ends(first, business_date), *(day for day in recent if day >= first), business_date})
+    return sorted({*clock.month_ends(first, business_date), business_date})
 
 
 def day_before(candidate: "Candidate", staged: Staged, days: Sequence[date], terms: Terms, changed_on: date | None) -> date | None:

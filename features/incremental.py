@@ -17,9 +17,7 @@ from features.declare import Feature
 from warehouse import clock
 from warehouse.curated.staged import Staged
 from warehouse.curated.values import nullable
-from warehouse.terms import Terms
-
-FIRST_PAYMENT_DAYS = 30  # a first installment is judged so many days after its due date
+from warehouse.terms import FPD_DAYS, Terms
 
 
 def windows(features: Sequence[Feature]) -> tuple[int, ...]:
@@ -82,9 +80,9 @@ def _contracts_of_new_rows(staged: Staged, since: date, day: date, terms: Terms)
         return table.filter(_became_known(table, since, day, terms)).select(key)
 
     repayments, installments = staged.repayments, staged.installments
-    cancelled = repayments.filter(_became_known(repayments, since, day, terms), _.reverses_repayment_id.notnull())
+    # By key, since a version that deletes a reversal or a penalty does not name what it was about.
+    cancelled = repayments.semi_join(keys(repayments, "repayment_id"), "repayment_id").filter(_.reverses_repayment_id.notnull())
     repaid = _union(keys(repayments, "repayment_id"), cancelled.select(repayment_id="reverses_repayment_id"))
-    # By key, since the version that deletes a penalty does not name its installment.
     charged = staged.penalties.semi_join(keys(staged.penalties, "penalty_id"), "penalty_id").select("installment_id")
     scheduled = _union(keys(installments, "installment_id"), charged)
     return [
@@ -103,13 +101,16 @@ def _contracts_by_date(staged: Staged, since: date, day: date, months: Sequence[
     # Days past due of a settled installment end the day before it, so a run leaves a window a day after its end is settled.
     edges = [today, *((start, end + timedelta(days=1)) for start, end in starts)]
     ahead = (_month_later(since), _month_later(day))
-    judged = (since - timedelta(days=FIRST_PAYMENT_DAYS), day - timedelta(days=FIRST_PAYMENT_DAYS))
+    judged = (since - timedelta(days=FPD_DAYS), day - timedelta(days=FPD_DAYS))
     installments, contracts, statuses = staged.installments, staged.contracts, staged.contract_status_history
     last_due = clock.add_months_on(installments.due_date, 1)  # of the last installment, when there is no next one
     coarse = (since - timedelta(days=32), day - timedelta(days=27))
     # A status without a day of its own, and a penalty of an unsettled installment, are dated by their delivery.
     said_on = ibis.coalesce(contracts.last_status_change_date, contracts.business_date)
     charged = (installments.penalty_amount > 0).fill_null(False) & _within(installments.business_date, edges)
+    paid = staged.repayments.filter(_within(staged.repayments.repayment_date, edges))
+    # A reversal takes effect on its own day, on a repayment that may be of another contract.
+    cancelled = paid.filter(_.reverses_repayment_id.notnull()).select(repayment_id="reverses_repayment_id")
     penalized = staged.penalties.filter(_within(staged.penalties.penalty_date, edges)).select("installment_id")
     return [
         installments.filter(
@@ -118,7 +119,8 @@ def _contracts_by_date(staged: Staged, since: date, day: date, months: Sequence[
             | charged
         ).select("contract_number"),
         installments.semi_join(penalized, "installment_id").select("contract_number"),
-        staged.repayments.filter(_within(staged.repayments.repayment_date, edges)).select("contract_number"),
+        paid.select("contract_number"),
+        staged.repayments.semi_join(cancelled, "repayment_id").select("contract_number"),
         statuses.filter(_within(statuses.status_date, edges)).select("contract_number"),
         contracts.filter(_within(contracts.start_date, edges) | _within(said_on, edges)).select("contract_number"),
     ]

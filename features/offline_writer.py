@@ -1,7 +1,8 @@
 """The writer of the feature tables: pushed rows go the way of every other row, through a candidate of the lake and its audit.
 
-A push corrects or adds rows of snapshots that the release holds, and becomes a release of its own, or nothing. A release that is computed
-later computes the pushed snapshots anew, so a push is for what cannot wait for the next delivery, not for what the sources should say.
+A push corrects or adds rows of snapshots that the release holds, and becomes a release of its own, or nothing. The date that is served
+online takes none: its rows have to be what staging gives, or the parity gate would stop scoring. The next build computes all held snapshots
+anew, since pushed rows were not computed; so a push is for research on past dates, and what the sources should say is delivered.
 """
 
 import uuid
@@ -58,8 +59,8 @@ def push(lake: Lake, source: DataSource, rows: pa.Table) -> Release | None:
         The new release; None if there are no rows.
 
     Raises:
-        CannotPush: the source is no feature table, an as-of date has no snapshot in the release, or a row has other times than the end
-            of its as-of date, which would make it known too early or not at all.
+        CannotPush: the source is no feature table, an as-of date has no snapshot in the release or is the one that is served online, or a
+            row has other times than the end of its as-of date, which would make it known too early or not at all.
         AuditFailed: the table would break a rule; nothing is published, and the message says which.
         PublishConflict: another run has published the table meanwhile; push again.
     """
@@ -70,12 +71,17 @@ def push(lake: Lake, source: DataSource, rows: pa.Table) -> Release | None:
         return None
     candidate = lake.candidate("release", f"push-{uuid.uuid4().hex}")
     try:
-        _check_days(spec, rows, candidate.partitions(spec.name), lake.settings.terms.time_zone)
-        candidate.merge(spec, rows, removed=rows.select(list(spec.grain)))
-        candidate.audit(spec)
         base = candidate.base
         if base is None:
             raise CannotPush(f"{spec.name} has no release yet; run lending build first")
+        _check_days(spec, rows, candidate.partitions(spec.name), lake.settings.terms.time_zone)
+        if base.business_date in pc.unique(rows[spec.partition_by]).to_pylist():
+            raise CannotPush(
+                f"{spec.name}: {base.business_date} is the date that is served online, whose rows have to be what staging gives; "
+                "deliver the correction with the next business date"
+            )
+        candidate.merge(spec, rows, removed=rows.select(list(spec.grain)))
+        candidate.audit(spec)
         return candidate.publish(base.business_date, note=f"rows pushed to {spec.name}: {rows.num_rows}")
     except Exception:
         candidate.discard()

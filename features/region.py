@@ -19,7 +19,7 @@ from warehouse.curated.regions import client_versions, current_map, regions_at, 
 from warehouse.curated.staged import Staged
 from warehouse.curated.values import lookup
 from warehouse.table import MONEY, TableSpec
-from warehouse.terms import Terms
+from warehouse.terms import UNKNOWN, Terms
 
 PRIOR_INSTALLMENTS = 200  # so many installments of the portfolio's ratio are added to each region's, so that a small one says little
 MONTHS_BACK = 3  # over which the change of portfolio at risk is taken
@@ -126,7 +126,8 @@ def surroundings(snapshots: ir.Table, staged: Staged, days: Sequence[date], term
     )
     looked_at = clock.as_of_dates({*days, *(end for pair in ends.values() for end in pair)}, terms.time_zone)
     homes = regions_at(staged, looked_at, terms)
-    own = _amounts(snapshots).join(homes, KEY)
+    # A client whose row came later than its contract lives in Unknown until then, as in every table.
+    own = _home(_amounts(snapshots).semi_join(looked_at, "as_of_on"), homes)
     regions = own.group_by("as_of_on", "region_id").agg(**_sums("region_"))
     portfolio = own.group_by("as_of_on").agg(all_late=_.late.sum(), all_due=_.due.sum())
     earlier = regions.select(
@@ -135,7 +136,7 @@ def surroundings(snapshots: ir.Table, staged: Staged, days: Sequence[date], term
         earlier_par30_amount="region_par30_amount",
         earlier_outstanding_amount="region_outstanding_amount",
     )
-    rows = lookup(snapshots.select(KEY).join(asked, "as_of_on").select(*KEY, "month_on", "earlier_on"), homes, KEY)
+    rows = _home(snapshots.select(KEY).join(asked, "as_of_on").select(*KEY, "month_on", "earlier_on"), homes)
     rows = lookup(rows, own.rename(month_on="as_of_on", own_region_id="region_id"), ("month_on", "client_id"))
     rows = lookup(rows, regions.rename(month_on="as_of_on"), ("month_on", "region_id"))
     rows = lookup(rows, portfolio.rename(month_on="as_of_on"), ("month_on",))
@@ -149,6 +150,11 @@ def surroundings(snapshots: ir.Table, staged: Staged, days: Sequence[date], term
         region_others_late=_.region_late.fill_null(0) - ibis.ifelse(is_own, _.late, 0).fill_null(0),
         region_others_due=_.region_due.fill_null(0) - ibis.ifelse(is_own, _.due, 0).fill_null(0),
     )
+
+
+def _home(rows: ir.Table, homes: ir.Table) -> ir.Table:
+    """Rows of clients with the region in which each lives, Unknown while nothing is known of the client."""
+    return lookup(rows, homes, KEY).mutate(region_id=_.region_id.fill_null(UNKNOWN))
 
 
 def _amounts(snapshots: ir.Table) -> ir.Table:

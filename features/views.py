@@ -14,8 +14,8 @@ from features.sources import client_region_source, client_repayment_source
 from features.tables import CLIENT_REPAYMENT, CLIENT_REPAYMENT_SPEC
 from warehouse.table import TableSpec
 
-# Both ends count: a row exactly 35 days old is used. Snapshots are kept for each of the last 35 days and for month ends, which are 31 days
-# apart at most; an older row means that the client has none any more or that the platform stood still, and then null is right.
+# Both ends count: a row exactly 35 days old is used. Snapshots are kept for business dates and for month ends, which are 31 days apart at
+# most; an older row means that the client has none any more or that the platform stood still, and then null is right.
 TTL = timedelta(days=35)
 
 

@@ -8,6 +8,7 @@ import ibis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ibis import _
 
 from features.build import build_features, day_before
 from features.incremental import can_follow, touched_clients, windows
@@ -110,6 +111,33 @@ def test_a_day_made_from_the_day_before_is_the_day_computed_whole(lake, monkeypa
     assert following == {spec: values(candidate, spec, DAY) for spec in (CLIENT_REPAYMENT_SPEC, CLIENT_REGION_SPEC)}
     assert following[CLIENT_REPAYMENT_SPEC]["B"]["paid_ratio_3m"] == 1
     candidate.discard()
+
+
+def test_a_reversal_that_is_deleted_concerns_the_contract_to_which_its_repayment_was_moved(con):
+    rows = book(
+        loan("A", "1", "2024-01-05", ["2024-02-05", "2024-03-05"]),
+        loan("B", "2", "2024-01-05", ["2024-02-05", "2024-03-05"]),
+        paid("1-1", "2024-02-05", repayment_id="R"),
+        {
+            "repayments": [
+                {
+                    **paid("1-1", "2024-02-09", "-100")["repayments"][0],
+                    "repayment_id": "V",
+                    "reverses_repayment_id": "R",
+                    **known("2024-02-10"),
+                },
+                {**paid("2-1", "2024-02-05")["repayments"][0], "repayment_id": "R", **known("2024-02-15")},
+                {"repayment_id": "V", "contract_number": "1", "is_deleted": True, **known("2024-02-28")},
+            ]
+        },
+    )
+    staged = stored(con, rows)
+    before = ibis.memtable([{"client_id": "A", "unpaid_installment_count": 0}])
+    touched = touched_clients(staged, before, SINCE, DAY, TERMS, windows(CLIENT_REPAYMENT))
+    assert sorted(con.to_pyarrow(touched)["client_id"].to_pylist()) == ["A", "B"]
+    both = con.to_pyarrow(client_repayment(staged, [SINCE, DAY], TERMS).filter(_.client_id == "B").order_by("as_of_on")).to_pylist()
+    # Until the deletion is known the repayment counts as reversed, also where both dates are worked out together.
+    assert [row["unpaid_installment_count"] for row in both] == [1, 0]
 
 
 def test_what_the_tolerance_leaves_unpaid_is_overdue_from_the_day_after_it_was_due(con):

@@ -56,11 +56,20 @@ def test_a_push_replaces_rows_by_key_and_adds_others_in_a_new_release(made: Any)
         (pushed({"a": {"dpd": -5}}), AuditFailed, "nothing published.*dpd"),
         (pd.concat([pushed({"a": {"dpd": 5}})] * 2), AuditFailed, "nothing published"),
         (pushed({"a": {}}, THIRD_DAY), CannotPush, "no snapshot of 2025-07-01.*backfill"),
+        (pushed({"a": {}}, NEXT_DAY), CannotPush, "2025-06-30 is the date that is served online.*deliver the correction"),
         (pushed({"a": {"created_timestamp": COMPUTED}}), CannotPush, "rows of 2025-06-29 have event_timestamp"),
         (pushed({"a": {}}).assign(dpd="many"), ValueError, "do not fit"),
         (pushed({"a": {}}).drop(columns="dpd"), ValueError, "dpd"),
     ],
-    ids=["out of bounds", "twice the same key", "a date without a snapshot", "another time", "another type", "a column less"],
+    ids=[
+        "out of bounds",
+        "twice the same key",
+        "a date without a snapshot",
+        "the served date",
+        "another time",
+        "another type",
+        "a column less",
+    ],
 )
 def test_rows_that_break_a_rule_publish_nothing_and_say_why(made: Any, rows: pd.DataFrame, error: type, message: str) -> None:
     settings, lake = made
@@ -72,8 +81,8 @@ def test_rows_that_break_a_rule_publish_nothing_and_say_why(made: Any, rows: pd.
 
 def test_a_push_source_takes_rows_for_the_offline_store(made: Any) -> None:
     settings, lake = made
-    feature_store(settings).push("client_repayment_push", pushed({"a": {"dpd": 11}}, NEXT_DAY), to=PushMode.OFFLINE)
-    assert dpd(feature_store(settings), NEXT_DAY)[0] == 11
+    feature_store(settings).push("client_repayment_push", pushed({"a": {"dpd": 11}}), to=PushMode.OFFLINE)
+    assert dpd(feature_store(settings))[0] == 11
     assert lake.release().note == "rows pushed to features.client_repayment: 1"
 
 

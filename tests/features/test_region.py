@@ -127,6 +127,19 @@ def test_a_client_counts_where_it_lived_then_and_is_compared_with_where_it_lives
     assert found["A"]["region_late_pay_ratio_12m"] == pytest.approx((0 + 200 * 1 / 30) / (20 + 200), rel=1e-15)
 
 
+def test_a_client_whose_row_comes_after_its_contract_lives_in_unknown_until_then(con):
+    snapshots = [
+        snapshot(MONTH, "A", late=1, due=10),
+        snapshot(MONTH, "LATE", late=3, due=10, par30=5, outstanding=10),
+        *(snapshot(DAY, name) for name in ("A", "LATE", "GHOST")),
+    ]
+    found = rows(con, snapshots, [{"client_id": "A", "region_id": "N"}, moved("LATE", "S", "2024-03-10")])
+    # LATE is one of A's others, in no region that A reads; GHOST, of whom nothing is known yet, lives where LATE lived in February.
+    assert found["A"]["region_late_pay_ratio_12m"] == pytest.approx(0.3, rel=1e-15)
+    assert found["GHOST"]["region_par30_ratio"] == 0.5
+    assert found["LATE"]["region_par30_ratio"] is None
+
+
 def test_the_table_has_the_declared_columns(con):
     staged = stored(con, {"regions": REGIONS, "clients": CLIENTS})
     table = con.to_pyarrow(client_region(ibis.memtable([], schema=SCHEMA), staged, [DAY], TERMS))

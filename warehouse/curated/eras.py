@@ -83,7 +83,10 @@ def _breaks(staged: Staged, versions: ir.Table, as_ofs: ir.Table) -> ir.Table:
     charged = staged.penalties.join(homes, "installment_id")
     penalties = _facts(charged, "penalty_id", "contract_number", event="penalty_date")
     paid = staged.repayments.select("repayment_id", "contract_number").distinct()
-    cancelled = staged.repayments.filter(_.reverses_repayment_id.notnull()).drop("contract_number").rename(own_id="repayment_id")
+    # By key: a version that deletes a reversal, or turns it to another repayment, concerns all that it ever reversed.
+    targets = staged.repayments.filter(_.reverses_repayment_id.notnull()).select("repayment_id", "reverses_repayment_id").distinct()
+    versions_of = staged.repayments.drop("contract_number", "reverses_repayment_id")
+    cancelled = versions_of.join(targets, "repayment_id").rename(own_id="repayment_id")
     reversals = _facts(
         cancelled.join(paid, cancelled.reverses_repayment_id == paid.repayment_id), "own_id", "contract_number", event="repayment_date"
     )
