@@ -1,9 +1,11 @@
 """docs/benchmarks.md from the result files beside it: a table of claims a profile, then what was measured, how, and on what."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tests.benchmarks.report import MET, MISSED, UNMEASURED, Claim, Report, Section, Step
 
+EARLIER = "earlier run"
 HEAD = """<!-- Written by make bench. Do not edit: the figures are in the files of docs/benchmarks. -->
 # Benchmarks
 
@@ -24,13 +26,18 @@ def page(reports: Sequence[Report]) -> str:
 
 
 def _profile(report: Report) -> str:
-    claims = [claim for section in report.sections for claim in section.claims]
+    claims = [_dated(claim, section) for section in report.sections for claim in section.claims]
     parts = [
         f"\n## Profile {report.profile}\n\n{_notes(report)}{_verdict(claims)}\n\n{_claims(claims)}\n",
         *(_section(section) for section in report.sections),
         f"\n### Where and how large\n\n{_facts(report)}\n",
     ]
     return "".join(parts)
+
+
+def _dated(claim: Claim, section: Section) -> Claim:
+    """A claim that says so if the last run did not measure it."""
+    return replace(claim, note="; ".join(filter(None, (claim.note, EARLIER)))) if section.is_earlier else claim
 
 
 def _notes(report: Report) -> str:
@@ -59,7 +66,7 @@ def _word(claim: Claim) -> str:
 
 
 def _section(section: Section) -> str:
-    text = f"\n### {section.title}\n\n{section.how}\n"
+    text = f"\n### {section.title}\n\n{section.how}\n" + (f"\nThese figures are of an {EARLIER}.\n" if section.is_earlier else "")
     timed = [step for step in section.steps if "p50_ms" not in step.facts]
     called = [step for step in section.steps if "p50_ms" in step.facts]
     if timed:

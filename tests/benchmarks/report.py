@@ -4,7 +4,7 @@ A step is something that was measured; a claim compares two figures of one run w
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from tests.benchmarks.harness import FAILED, Measured
@@ -85,13 +85,14 @@ class Claim:
 
 @dataclass(frozen=True)
 class Section:
-    """One stage: what was measured, what it means, and how."""
+    """One stage: what was measured, what it means, and how; is_earlier if the last run left it out and an earlier one measured it."""
 
     title: str
     how: str
     steps: tuple[Step, ...] = ()
     claims: tuple[Claim, ...] = ()
     notes: tuple[str, ...] = ()
+    is_earlier: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,10 +126,21 @@ class Report:
                 steps=tuple(Step(**step) for step in section["steps"]),
                 claims=tuple(Claim(**claim) for claim in section["claims"]),
                 notes=tuple(section["notes"]),
+                is_earlier=section.get("is_earlier", False),
             )
             for section in values["sections"]
         )
         return cls(**{**values, "sections": sections, "notes": tuple(values["notes"])})
+
+
+def beside_earlier(report: Report, earlier: Report | None) -> Report:
+    """A run of some stages, with the sections of an earlier run that it did not measure in their places."""
+    if earlier is None:
+        return report
+    new = {section.title: section for section in report.sections}
+    titles = dict.fromkeys([section.title for section in earlier.sections] + list(new))
+    held = {section.title: replace(section, is_earlier=True) for section in earlier.sections}
+    return replace(report, sections=tuple(new.get(title) or held[title] for title in titles))
 
 
 def ratio_claim(what: str, step: Step, reference: Step, target: float, unit: str = "cpu", note: str = "") -> Claim:

@@ -18,7 +18,7 @@ from tests.benchmarks.bench import Bench
 from tests.benchmarks.harness import ROOT
 from tests.benchmarks.machine import machine
 from tests.benchmarks.page import page
-from tests.benchmarks.report import Report, Section, Step
+from tests.benchmarks.report import Report, Section, Step, beside_earlier
 from tests.benchmarks.sizes import SIZES, sizes_of
 
 STAGES = ("simulate", "ingest", "build", "daily", "snapshot", "score", "online", "retrieval")
@@ -46,6 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report = Report(
         asked.profile, asked.seed, facts, asdict(sizes), bench.sizes.limit_seconds - bench.left, tuple(sections), tuple(bench.notes)
     )
+    if asked.stages:  # what was not asked for stays on the page, and says of when it is
+        report = beside_earlier(
+            report, next((held for held in held_reports(asked.out / "benchmarks") if held.profile == asked.profile), None)
+        )
     write(report, asked.out)
     for fault in report.faults:
         bench.say(f"fault: {fault}")
