@@ -26,7 +26,7 @@ from pydantic import StrictStr
 
 from features.offline import files
 from features.offline.entity_frame import EntityRows, entity_rows
-from features.offline.point_in_time import ROW, ViewRows, latest
+from features.offline.point_in_time import ROW, ViewRows, latest, utc
 from features.offline.retrieval import HistoricalJob
 from features.offline.sources import asked_features, between, every_row, imported, refs_of_caller, source_table, view_rows
 
@@ -88,13 +88,16 @@ class IbisOfflineStore(OfflineStore):
 
         Raises:
             FeastEntityDFMissingColumnsError: a join key is missing.
-            ValueError: a feature has the name of an entity column, or a join key has another type than the source.
+            ValueError: a feature has the name of an entity column, a join key has another type than the source, or there are neither
+                entity rows nor views to take them from.
         """
         views = [view_rows(config, view, feature_refs, full_feature_names) for view in feature_views]
         if entity_df is None:
+            if not views:
+                raise ValueError("entity rows can only be left out when a feature view is asked; pass the rows to ask for")
             start, end = compute_non_entity_date_range(feature_views, start_date, end_date)
             entity_df = every_row(views, start, end)
-        rows = entity_rows(entity_df, views[0].table.get_backend())
+        rows = entity_rows(entity_df, views[0].table.get_backend() if views else ibis.get_backend())
         _check(rows, views)
         job = HistoricalJob(
             ibis.memtable({}, schema={ROW: "int64"}),
@@ -125,11 +128,17 @@ class IbisOfflineStore(OfflineStore):
         start_date: datetime,
         end_date: datetime,
     ) -> RetrievalJob:
-        """The newest row of each key with an event time between two instants, both included; see OfflineStore."""
+        """The newest row of each key with an event time between two instants, both included; see OfflineStore.
+
+        Newest is what it is in a retrieval, so that an online store filled from here says the same.
+        """
         times = [timestamp_field, *filter(None, (created_timestamp_column,))]
         rows = between(source_table(config, data_source), timestamp_field, start_date, end_date)
         rows = rows.select(*join_key_columns, *feature_name_columns, *times)
-        return _job(config, latest(rows, join_key_columns, [*times, *feature_name_columns]))
+        event = utc(rows[timestamp_field])
+        # A row without a created time was known when it happened.
+        created = [utc(rows[created_timestamp_column]).fill_null(event)] if created_timestamp_column else []
+        return _job(config, latest(rows, join_key_columns, [event, *created, *(rows[name] for name in feature_name_columns)]))
 
     @staticmethod
     def pull_all_from_table_or_query(
@@ -224,10 +233,9 @@ def _check(rows: EntityRows, views: list[ViewRows]) -> None:
             raise ValueError(
                 f"feature {name}: the entity rows or another view have a column of this name; ask with full_feature_names=True"
             )
-    asked = ibis.memtable(rows.table.slice(0, 0)).schema()
     for view in views:
         for source, name in view.join_keys:
-            have, need = asked[name], view.table.schema()[source]
+            have, need = ibis.dtype(rows.table.schema.field(name).type), view.table.schema()[source]
             if not have.is_null() and (have.is_string(), have.is_integer()) != (need.is_string(), need.is_integer()):
                 raise ValueError(f"join key {name}: the entity rows hold {have}, the feature rows {need}; convert the entity rows")
 

@@ -5,8 +5,10 @@ it or nothing. A folder gets the file inside. A single file cannot grow, so its 
 store reads with it.
 """
 
+import glob
 import os
 import uuid
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,7 +22,7 @@ from feast.errors import SavedDatasetLocationAlreadyExists
 from feast.infra.offline_stores.file_source import FileLoggingDestination, FileSource
 from feast.repo_config import RepoConfig
 
-from features.offline.parquet_rows import appended_folder
+from features.offline.parquet_rows import appended_folder, below_what_is_there
 
 
 def save(config: RepoConfig, rows: ir.Table | pa.Table, target: DataSource, allow_overwrite: bool) -> None:
@@ -42,16 +44,22 @@ def append(config: RepoConfig, rows: pa.Table, target: DataSource) -> None:
     """Add rows to a file source.
 
     Raises:
-        ValueError: the target is no local file or folder, or the rows have other columns than it.
+        ValueError: the target is no local file or folder, or a pattern that a new file does not match.
     """
-    path = _local(config, target, f"data source {target.name}")
-    if any(sign in path.name for sign in "*?["):
+    path, name = _local(config, target, f"data source {target.name}"), _name()
+    rest = Path(below_what_is_there(path)[1])
+    if glob.has_magic(str(rest)):
+        if glob.has_magic(str(rest.parent)) or not fnmatch(name, rest.name):
+            raise ValueError(
+                f"data source {target.name}: {path} would not match a file added to it; use a folder or folder/*.parquet, "
+                "or offline_store.writer"
+            )
         folder = path.parent
     elif path.is_file() or (path.suffix == ".parquet" and not path.is_dir()):
         folder = appended_folder(path)
     else:
         folder = path
-    write_file(rows.replace_schema_metadata(), folder / _name())
+    write_file(rows.replace_schema_metadata(), folder / name)
 
 
 def log(config: RepoConfig, logs: pa.Table | Path, destination: FileLoggingDestination) -> None:

@@ -4,6 +4,7 @@ The second pass is what makes it cheap to carry many features: a join works on k
 Row groups are read one at a time by each worker, so memory is that of what is kept.
 """
 
+import glob
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -188,14 +189,25 @@ def local_files(path: str) -> list[str] | None:
     if "://" in path and not path.startswith("file://"):
         return None
     place = Path(path.removeprefix("file://"))
-    if any(sign in place.name for sign in "*?["):
-        return sorted(str(file) for file in place.parent.glob(place.name))
+    base, rest = below_what_is_there(place)
+    if glob.has_magic(rest):
+        # A pattern that names hidden files or folders asks for them.
+        asks_hidden = any(_is_hidden(part) for part in Path(rest).parts)
+        matches = set(glob.glob(rest, root_dir=base, recursive=True))  # noqa: PTH207 (to pathlib `a/**` means folders only)
+        found = sorted(file for file in matches if (base / file).is_file())
+        return [str(base / file) for file in found if asks_hidden or not any(_is_hidden(part) for part in Path(file).parts)]
     if place.is_dir():
         inside = (file for file in place.rglob("*.parquet") if file.is_file())
         return sorted(str(file) for file in inside if not any(_is_hidden(part) for part in file.relative_to(place).parts))
     beside = appended_folder(place)
     appended = local_files(str(beside)) or [] if beside.is_dir() else []
     return [str(place), *appended] if place.exists() or not appended else appended
+
+
+def below_what_is_there(place: Path) -> tuple[Path, str]:
+    """The part of a path that is there, and the rest below it; only the rest can be a pattern, as a folder may be called `[a]`."""
+    base = next(part for part in (place, *place.parents) if part.exists())
+    return base, str(place.relative_to(base))
 
 
 def _is_hidden(name: str) -> bool:
@@ -224,7 +236,9 @@ def _micros(value: Any) -> int | None:
     if not isinstance(value, datetime | date | pd.Timestamp):
         return None
     at = pd.Timestamp(value)
-    return int((at.tz_localize("UTC") if at.tzinfo is None else at).value // 1000)
+    at = at.tz_localize("UTC") if at.tzinfo is None else at
+    # Not `value`, which is in nanoseconds and ends in the year 2262.
+    return int(at.floor("us").as_unit("us").asm8.view("i8"))
 
 
 def _encoded(group: RowGroup, columns: Sequence[str]) -> list[str]:

@@ -110,7 +110,7 @@ def candidates(view: ViewRows, asked: ir.Table, between: tuple[datetime, datetim
     return rows.select(*keys, _EVENT, _KNOWN_FROM, *features)
 
 
-def latest(table: ir.Table, keys: Sequence[str], order: Sequence[str]) -> ir.Table:
+def latest(table: ir.Table, keys: Sequence[str], order: Sequence[ir.Value]) -> ir.Table:
     """The newest row of each key.
 
     Grain: one row per key.
@@ -118,9 +118,11 @@ def latest(table: ir.Table, keys: Sequence[str], order: Sequence[str]) -> ir.Tab
     Args:
         table: rows.
         keys: key columns; without any, the newest row of all.
-        order: columns that say what is newer, the first counts most; later ones make the choice between equal rows repeatable.
+        order: what says which row is newer, the first counts most; later ones make the choice between equal rows repeatable. A missing
+            value is the greatest, as in _newest_known.
     """
-    rank = ibis.row_number().over(ibis.window(group_by=list(keys), order_by=[table[name].desc() for name in order]))
+    newest_first = [ibis.desc(value, nulls_first=True) for value in order]
+    rank = ibis.row_number().over(ibis.window(group_by=list(keys), order_by=newest_first))
     return table.mutate(__rank=rank).filter(lambda rows: rows["__rank"] == 0).drop("__rank")
 
 

@@ -19,6 +19,7 @@ from feast.saved_dataset import ValidationReference
 from feast.types import Float64, Int64
 
 from features.offline import files as offline_files
+from features.offline.parquet_rows import local_files
 from tests.features.stores import DRIVER, INSTANT, driver_view, drivers, hours, project
 
 TTL = timedelta(hours=10)
@@ -47,7 +48,7 @@ def trips(store: FeatureStore, *rows: tuple[str, float]) -> list:
     return store.get_historical_features(asked(*rows), REFS).to_arrow()["trips"].to_pylist()
 
 
-@pytest.mark.parametrize("path", ["rows.parquet", "folder", "folder/*.parquet"])
+@pytest.mark.parametrize("path", ["rows.parquet", "folder", "folder/*.parquet", "folder/*"])
 def test_pushed_rows_are_added_as_files_and_others_stay_untouched(tmp_path: Path, path: str) -> None:
     first = tmp_path / ("rows.parquet" if path == "rows.parquet" else "folder/first.parquet")
     first.parent.mkdir(exist_ok=True)
@@ -61,6 +62,34 @@ def test_pushed_rows_are_added_as_files_and_others_stay_untouched(tmp_path: Path
     assert trips(store, ("b", 7)) == [9]
     assert first.read_bytes() == before
     assert not list(tmp_path.rglob(".*.parquet.*"))
+
+
+@pytest.mark.parametrize("path", ["trips/2025-*.parquet", "*/2025-1.parquet", "**/*.parquet"])
+def test_rows_that_a_pattern_would_not_find_again_are_refused(tmp_path: Path, path: str) -> None:
+    (tmp_path / "trips").mkdir()
+    pq.write_table(drivers(ROWS), tmp_path / "trips" / "2025-1.parquet")
+    store = project(tmp_path, None, [DRIVER, file_view(path)])
+    assert trips(store, ("a", 6), ("b", 6)) == [2, 1]
+    with pytest.raises(ValueError, match=r"data source rows: .* would not match a file added to it"):
+        store.write_to_offline_store("driver_stats", drivers(ROWS).to_pandas())
+    assert [file.name for file in tmp_path.rglob("*.parquet*")] == ["2025-1.parquet"]
+
+
+def test_patterns_find_what_they_say(tmp_path: Path) -> None:
+    names = ("a/one.parquet", "a/b/two.parquet", "a/.three.parquet", "a/_four.parquet", "a/_temporary/five.parquet", "[c]/six.parquet")
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+
+    def found(pattern: str) -> list[str]:
+        return [str(Path(file).relative_to(tmp_path)) for file in local_files(str(tmp_path / pattern)) or []]
+
+    assert found("a/*") == ["a/one.parquet"]
+    assert found("*/one.parquet") == ["a/one.parquet"]
+    assert found("a/**/*.parquet") == ["a/b/two.parquet", "a/one.parquet"]
+    assert found("a/_*.parquet") == ["a/_four.parquet"]
+    assert found("[c]/*.parquet") == found("[c]/six.parquet") == ["[c]/six.parquet"]
+    assert found("none/*.parquet") == []
 
 
 def test_rows_that_do_not_fit_are_refused(tmp_path: Path) -> None:
@@ -229,6 +258,21 @@ def test_on_demand_features_come_from_request_data_and_bring_no_columns_of_their
     assert only["total"].to_pylist() == [12.2, 21.1]
     both = store.get_historical_features(frame, ["driver_stats:rate_y", "totals:total"], full_feature_names=True).to_arrow()
     assert both.column_names == ["driver", "event_timestamp", "extra", "driver_stats__rate_y", "totals__total"]
+
+
+def test_on_demand_features_of_request_data_alone_need_no_view(tmp_path: Path) -> None:
+    request = RequestSource(name="ask", schema=[Field(name="extra", dtype=Int64)])
+
+    @on_demand_feature_view(sources=[request], schema=[Field(name="twice", dtype=Int64)], mode="pandas")
+    def doubled(inputs: pd.DataFrame) -> pd.DataFrame:
+        return pd.DataFrame({"twice": inputs["extra"] * 2})
+
+    with pytest.warns(RuntimeWarning, match="experimental"):
+        store = project(tmp_path, None, [doubled])
+    frame = pd.DataFrame({"extra": [3, 1], "event_timestamp": [hours(1), hours(1)]})
+    assert store.get_historical_features(frame, ["doubled:twice"]).to_arrow()["twice"].to_pylist() == [6, 2]
+    with pytest.raises(ValueError, match="can only be left out when a feature view is asked"):
+        store.get_historical_features(None, ["doubled:twice"], start_date=hours(0), end_date=hours(1))
 
 
 def test_several_join_keys_and_columns_of_the_caller(tmp_path: Path) -> None:

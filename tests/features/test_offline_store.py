@@ -320,6 +320,53 @@ def test_pull_latest_and_pull_all(stores: Any) -> None:
     assert every.column_names == ["driver", "trips", "at", "seen_at"]
 
 
+@pytest.mark.parametrize(
+    "history",
+    [
+        [("a", 4, None, 1, 0.1, "x"), ("a", 4, 3, 2, 0.2, "y")],
+        [("a", 4, None, 1, 0.1, "x"), ("a", 4, 5, 2, 0.2, "y")],
+        [("a", 4, None, None, 0.1, "x"), ("a", 4, 4, 2, 0.2, "y")],
+        [("a", 4, 4, 2, 0.2, None), ("a", 4, 4, 2, 0.2, "y")],
+    ],
+    ids=["known when it happened", "known later", "a missing value", "the last of the features"],
+)
+def test_pull_latest_says_what_a_retrieval_says(stores: Any, history: list[tuple]) -> None:
+    tables, made = stores
+    rows = drivers([(*row[:2], row[1] if row[2] is None else row[2], *row[3:]) for row in history])
+    seen = [None if row[2] is None else hours(row[2]) for row in history]
+    names = ["trips", "rate_y", "note"]
+    for order in ([0, 1], [1, 0]):
+        tables["driver_stats"] = rows.set_column(2, "seen_at", pa.array(seen, INSTANT)).take(order)
+        for plan in PLANS:
+            store = made[plan]
+            pulled = store._get_provider().offline_store.pull_latest_from_table_or_query(
+                store.config, source("driver_stats"), ["driver"], names, "at", "seen_at", hours(0), hours(9)
+            )
+            assert [tuple(row[name] for name in names) for row in pulled.to_arrow().to_pylist()] == answers(store, asked([("a", 9)]))
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_times_at_both_ends_of_the_calendar(stores: Any, plan: str) -> None:
+    tables, made = stores
+    first, last = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999999, UTC)
+    for name in (plan, f"{plan}_forever"):
+        for start, end in ((first, hours(4)), (hours(4), last)):
+            times = [pa.array([start, end], INSTANT), pa.array([first, first], INSTANT)]
+            rows = drivers([("a", 4, 4, 1, 0.1, "x"), ("a", 4, 4, 2, 0.2, "y")])
+            tables["driver_stats"] = rows.set_column(1, "at", times[0]).set_column(2, "seen_at", times[1])
+            assert answers(made[name], asked([("a", 5)])) == [(2, 0.2, "y") if end == hours(4) else (1, 0.1, "x")]
+
+
+def test_columns_of_the_caller_may_be_of_types_that_no_engine_knows(stores: Any) -> None:
+    tables, made = stores
+    tables["driver_stats"] = drivers([("a", 5, 5, 2, 0.2, "y")])
+    for column in (pa.array([b"0" * 16], pa.uuid()), pa.array([[1, 2]], pa.list_view(pa.int64()))):
+        rows = pa.Table.from_pandas(asked([("a", 6)]), preserve_index=False).append_column("request", column)
+        for plan in PLANS:
+            answer = made[plan].get_historical_features(rows, REFS).to_arrow()
+            assert (answer["trips"].to_pylist(), answer["request"].type) == ([2], column.type)
+
+
 def test_a_retrieval_can_be_saved_and_read_again(tmp_path: Path) -> None:
     store = project(tmp_path, Tables(driver_stats=drivers([("a", 5, 5, 2, 0.2, "y")])), [DRIVER, driver_view(TTL)])
     job = store.get_historical_features(asked([("a", 6), ("b", 6)]), REFS)
