@@ -3,12 +3,14 @@
 Online values are read in two ways, by Feast's get_online_features and by the reader that scoring uses. They are compared with what
 get_historical_features says of the same keys as of the published instant, and with values worked out anew from the staging tables of the
 release. The latter share no stored row with the snapshot of client_repayment, so they find a row that an incremental snapshot left stale;
-those of client_region share the month ends that its definition looks at. What was found is kept with the served generation.
+those of client_region share the month ends that its definition looks at. A table that other code or terms computed is not worked out anew:
+its values are right by those. What was found is kept with the served generation.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 import ibis
@@ -21,8 +23,10 @@ from features.online.entity_key import text_of
 from features.online.reader import OnlineReader
 from features.online_of_settings import online_backend
 from features.parity_report import FEAST, KEYS, READER, STAGING, Mismatch, ParityReport, ViewParity, record
+from features.publish import held_features
 from warehouse.curated.staged import Staged
 from warehouse.lake import Pinned
+from warehouse.recipe import recipe
 from warehouse.settings import Settings
 from warehouse.sources import SOURCES
 
@@ -67,12 +71,14 @@ def check_parity(settings: Settings, lake: "Lake", sample: int = SAMPLE, run_id:
     """
     for _ in range(_ATTEMPTS):
         backend = online_backend(settings)
-        served = backend.generation()
-        if served is None:
-            raise NothingPublished(f"{backend.where} holds no generation; run lending materialize")
-        report = _compared(settings, lake, backend, served, sample)
-        is_same = backend.generation() == served
-        backend.close()
+        try:
+            served = backend.generation()
+            if served is None:
+                raise NothingPublished(f"{backend.where} holds no generation; run lending materialize")
+            report = _compared(settings, lake, backend, served, sample)
+            is_same = backend.generation() == served
+        finally:
+            backend.close()
         if is_same:
             record(lake, report, run_id)
             _judge(settings, served, report.is_equal)
@@ -83,8 +89,10 @@ def check_parity(settings: Settings, lake: "Lake", sample: int = SAMPLE, run_id:
 def _judge(settings: Settings, served: OnlineGeneration, is_equal: bool) -> None:
     """Record with a generation whether it counts; scoring refuses one that does not."""
     backend = online_backend(settings, create=True)
-    backend.judge(served, EQUAL if is_equal else UNEQUAL)
-    backend.close()
+    try:
+        backend.judge(served, EQUAL if is_equal else UNEQUAL)
+    finally:
+        backend.close()
 
 
 def _compared(settings: Settings, lake: "Lake", backend: OnlineBackend, served: OnlineGeneration, sample: int) -> ParityReport:
@@ -124,13 +132,20 @@ class _Comparison:
         self._compare(FEAST, sampled, self._feast_values(sampled), _at(expected, checked, sampled))
         anew = _spread(written, RECOMPUTED)
         anew += _spread([key for key in sampled if key not in changed], RECOMPUTED - len(anew))
-        if anew and self._has_staging():
+        is_ours = self._is_of_our_recipe()
+        if anew and is_ours and self._has_staging():
             self._compare(STAGING, anew, _at(expected, checked, anew), self._recomputed(anew))
-        return ViewParity(self.view.name, len(online), len(offline), len(changed), len(checked), self.cells, tuple(self.found))
+        counts = len(online), len(offline), len(changed), len(checked)
+        return ViewParity(self.view.name, *counts, self.cells, tuple(self.found), is_ours)
 
     @property
+    def _table(self) -> str:
+        return cast("ParquetSource", self.view.batch_source).table
+
+    @cached_property
     def _names(self) -> list[str]:
-        return [feature.name for feature in self.view.features]
+        """The features that the release has, which are those that are published."""
+        return held_features(self.pinned, self._table, [feature.name for feature in self.view.features])
 
     @property
     def _references(self) -> list[str]:
@@ -144,13 +159,12 @@ class _Comparison:
 
     def _snapshot(self) -> ir.Table:
         """The rows of the release as of its business date."""
-        source = cast("ParquetSource", self.view.batch_source)
-        table = self.pinned.table(source.table)
+        table = self.pinned.table(self._table)
         return table.filter(table.as_of_on == self.served.business_date)
 
     def _offline_keys(self) -> list[str]:
         """Keys of the release as of its business date; none if it does not have the table."""
-        if cast("ParquetSource", self.view.batch_source).table not in self.pinned.release.tables:
+        if self._table not in self.pinned.release.tables:
             return []
         return self._snapshot().select("client_id").to_pyarrow().column(0).to_pylist()
 
@@ -181,6 +195,15 @@ class _Comparison:
         asked = pa.table({"client_id": pa.array(keys, pa.string()), "event_timestamp": at})
         table = self.store.get_historical_features(asked, self._references).to_arrow()
         return {name: table[name].to_pylist() for name in self._names}
+
+    def _is_of_our_recipe(self) -> bool:
+        """Whether the code and terms of now computed the table, as far as is known; a release served after a rollback may be of others."""
+        from features import build
+
+        if self._table not in self.pinned.release.tables:
+            return True
+        spec = next(spec for spec in build.FEATURE_TABLES if spec.name == self._table)
+        return self.pinned.recipe(self._table) in (None, recipe(spec, self.settings.terms, build.__name__))
 
     def _has_staging(self) -> bool:
         """Whether the release holds the tables that features are made of; one that was put together by hand may not."""

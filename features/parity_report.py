@@ -30,7 +30,11 @@ PARITY_REPORT = TableSpec(
             ("checked_count", "int64", "Keys whose values were compared."),
             ("reader_cell_count", "int64", "Values compared as scoring reads them."),
             ("feast_cell_count", "int64", "Values compared as Feast gives them."),
-            ("staging_cell_count", "int64", "Values compared with those worked out anew from the staging tables."),
+            (
+                "staging_cell_count",
+                "int64",
+                "Values compared with those worked out anew from the staging tables.",
+            ),
             ("mismatch_count", "int64", "Values and rows that differ."),
             ("is_equal", "boolean", "Whether none does."),
             ("mismatches", "string", f"The first {SHOWN} of them, one a line: client id, feature, way, value found and value expected."),
@@ -76,6 +80,7 @@ class ViewParity:
         checked_keys: keys whose values were compared.
         cells: values that were compared, by way.
         mismatches: every difference.
+        is_of_our_recipe: whether the code and terms of now computed the values, as far as is known; others are not worked out anew.
     """
 
     view: str
@@ -85,6 +90,7 @@ class ViewParity:
     checked_keys: int
     cells: dict[str, int]
     mismatches: tuple[Mismatch, ...]
+    is_of_our_recipe: bool = True
 
 
 @dataclass(frozen=True)
@@ -153,6 +159,9 @@ def page(report: ParityReport) -> str:
         ways = (view.cells.get(way, 0) for way in (READER, FEAST, STAGING))
         counts = (view.rows_online, view.rows_offline, view.changed_keys, view.checked_keys, *ways, len(view.mismatches))
         lines.append(f"| {view.view} | {' | '.join(str(count) for count in counts)} |")
+    for view in report.views:
+        if not view.is_of_our_recipe:
+            lines += ["", f"{view.view}: computed by other code or terms, not worked out anew."]
     if report.mismatches:
         lines += ["", "| View | Client | Feature | Way | Found | Expected |", "|---|---|---|---|---|---|"]
         for view in report.views:

@@ -5,7 +5,7 @@ the next one does all the work, serving never stops, and no reader sees rows of 
 themselves, not a record of what was written once, which also mends rows that something else changed.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from features.online.backend import OnlineGeneration, Publication, View
 from features.online.entity_key import keys_of
+from features.online.packed import PackedSchema
 from features.online.packed_arrow import encode_arrow
 from features.online_of_settings import online_backend
 from warehouse.clock import end_of_day
@@ -43,7 +44,7 @@ class Snapshot:
     """The rows of one feature view to publish.
 
     Attributes:
-        view: how they are kept online.
+        view: how they are kept online, with the features that the release has.
         rows: one row per key; None if the release was made before the view existed, so that nothing of it stays online.
         event: event time column.
         created: created time column.
@@ -103,11 +104,24 @@ def _snapshot(pinned: Pinned, view: View, source: "ParquetSource") -> Snapshot:
     event, created, release = source.timestamp_field, source.created_timestamp_column, pinned.release
     if source.table not in release.tables:
         return Snapshot(view, None, event, created)
+    held = held_features(pinned, source.table, view.schema.names)
+    view = replace(view, schema=PackedSchema(tuple(field for field in view.schema.fields if field[0] in held)))
     table = pinned.table(source.table)
     rows = table.filter(table.as_of_on == release.business_date)
     if not rows.count().to_pyarrow().as_py() and table.count().to_pyarrow().as_py():
         raise NoSnapshot(f"release {release.release_id} has no rows of {source.table} as of {release.business_date}; run lending build")
     return Snapshot(view, rows, event, created)
+
+
+def held_features(pinned: Pinned, table: str, names: Sequence[str]) -> list[str]:
+    """Those of the features of a table that a release has; one made before a feature was declared, as after a rollback, lacks it.
+
+    Such a feature is not online either: a null there would be taken for a value.
+    """
+    if table not in pinned.release.tables:
+        return list(names)
+    columns = set(pinned.table(table).columns)
+    return [name for name in names if name in columns]
 
 
 def write_snapshots(publication: Publication, snapshots: list[Snapshot], release: Release, settings: Settings) -> OnlineGeneration:
@@ -181,6 +195,6 @@ def _newer(served: OnlineGeneration, lake: "Lake") -> OnlineGeneration:
     if newest is None or newest.release_id < served.release_id:
         raise OnlineStoreAhead(
             f"the online store serves release {served.release_id}, the lake has none after {newest.release_id if newest else 0}: "
-            "it was filled from another lake; remove the online store and publish again"
+            "it was filled from another lake; empty the online store (remove the file; Redis: make feast ARGS=teardown) and publish again"
         )
     return served

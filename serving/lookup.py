@@ -4,6 +4,7 @@ The reader resolves the model's features once. A feature that the store does not
 reports it instead of filling it.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,9 +12,11 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from features.online.backend import UNEQUAL, OnlineBackend, OnlineStoreError, OnlineStoreMissing
-from features.online.reader import OnlineReader, UnknownFeature
+from features.online.backend import UNEQUAL, OnlineBackend, OnlineGeneration, OnlineStoreError, OnlineStoreMissing
+from features.online.reader import OnlineReader, OnlineRows, UnknownFeature
 from serving.scorer import FeatureRows
+
+_REBUILT_AFTER = 1.0  # seconds; a lookup that lacks a feature is made anew at most so often
 
 
 class LookupNotReady(RuntimeError):
@@ -42,11 +45,14 @@ class Lookup:
             LookupNotReady: nothing was ever published, or the store does not answer.
         """
         self._features = tuple(features)
+        self._made_at, self._is_stale = time.monotonic(), False
         with _ready():
             held = self._resolve(backend)
             self._reader = OnlineReader(backend, features=held) if held else None
         self._missing = tuple(name for name in self._features if name not in held)
         self._held = np.array([name in held for name in self._features])
+        references = self._reader.features if self._reader else ()
+        self._views = tuple(dict.fromkeys(reference.partition(":")[0] for reference in references))
 
     def _resolve(self, backend: OnlineBackend) -> list[str]:
         """The features that the store has; one that it lacks is no error, its clients are not scored."""
@@ -63,7 +69,7 @@ class Lookup:
         """The rows of some clients in their order; duplicates are kept.
 
         Raises:
-            LookupNotReady: no generation was published, the parity gate refused it, or the store does not answer.
+            LookupNotReady: no generation was published, the parity gate refused it, it lacks a view, or the store does not answer.
         """
         values = np.full((len(client_ids), len(self._features)), np.nan)
         if self._reader is None:
@@ -71,28 +77,43 @@ class Lookup:
             return LookedUp(FeatureRows(tuple(client_ids), values, found, tuple(stamps), None, self._missing), None)
         with _ready():
             answer = self._reader.read(client_ids)
-        if answer.generation is None:
-            raise LookupNotReady("no complete online generation yet; run lending materialize")
-        if answer.generation.parity == UNEQUAL:
-            raise LookupNotReady(
-                f"the online features of release {answer.generation.release_id} differ from the release (ops.parity_report says where); "
-                "run lending materialize, or lending rollback"
-            )
+        generation = self._served(answer)
+        # A feature that no row has is gone, or is of another type than when this lookup was made.
+        absent = answer.absent[answer.found]
+        self._is_stale |= bool(len(absent) and absent.all(axis=0).any())
         values[:, self._held] = answer.values
         rows = FeatureRows(
             client_ids=tuple(client_ids),
             values=values,
             found=answer.found,
             timestamps=tuple(_instant(stamp) for stamp in answer.feature_timestamps),
-            business_date=answer.generation.business_date,
+            business_date=generation.business_date,
             missing=self._missing,
             absent=_spread(answer.absent, self._held),
         )
-        return LookedUp(rows, answer.generation.release_id)
+        return LookedUp(rows, generation.release_id)
+
+    def _served(self, answer: OnlineRows) -> OnlineGeneration:
+        """The generation of an answer, if it may be scored from."""
+        served = answer.generation
+        if served is None:
+            raise LookupNotReady("no complete online generation yet; run lending materialize")
+        if served.parity == UNEQUAL:
+            raise LookupNotReady(
+                f"the online features of release {served.release_id} differ from the release (ops.parity_report says where); "
+                "run lending materialize, or lending rollback"
+            )
+        for view in self._views:
+            if view not in served.views:  # its rows are those of an earlier publish, and stay so
+                raise LookupNotReady(f"feature view {view} is no longer published; promote a model that does not read it")
+        return served
 
     def outdated(self) -> bool:
-        """Whether the store may have gained features that it lacked; a lookup that found all of them stays as it is."""
-        return bool(self._missing)
+        """Whether the store may have gained features that it lacked; a lookup that found all of them stays as it is.
+
+        False in the first second, so that a store that goes on lacking one is not asked what it has with every request.
+        """
+        return (bool(self._missing) or self._is_stale) and time.monotonic() - self._made_at >= _REBUILT_AFTER
 
 
 @contextmanager

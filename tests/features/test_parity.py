@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from features.parity import check_parity
 from features.parity_report import PARITY_REPORT, page
 from features.publish import publish_online
 from features.store import feature_store
-from features.tables import CLIENT_REPAYMENT
+from features.tables import CLIENT_REPAYMENT, CLIENT_REPAYMENT_SPEC
+from serving import lookup as lookups
 from serving.lookup import Lookup, LookupNotReady
 from tests.features.releases import DAY, NEXT_DAY, feature_rows, release, settings_of
 from warehouse.lake import Lake
@@ -156,6 +158,52 @@ def test_a_release_that_differs_does_not_count_until_it_is_mended(settings: Sett
         ("bad", False, 1, "c007 row (keys): 'no row', expected 'row'", 119 * count),
         ("mended", True, 0, "", 120 * count),
     ]
+
+
+def test_a_rollback_past_a_new_feature_publishes_the_others(tmp_path: Path, redis_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The feature is absent online, not null, and a scorer that runs meanwhile sees it come and go."""
+    file = settings_of(tmp_path)
+    new = CLIENT_REPAYMENT_SPEC.column_names[-1]
+    older = replace(CLIENT_REPAYMENT_SPEC, columns=CLIENT_REPAYMENT_SPEC.columns[:-1])
+    monkeypatch.setattr(lookups, "_REBUILT_AFTER", 0.0)
+    with Lake(file) as lake:
+        candidate = lake.candidate("release", "older")
+        candidate.write(older, feature_rows(DAY, CLIENTS).drop([new]), replace=[DAY])
+        candidate.audit(older)
+        candidate.publish(DAY)
+        release(lake, {DAY: CLIENTS, NEXT_DAY: CLIENTS})
+        lake.rollback(1)
+        for settings in (file, replace(file, online_address=redis_address)):
+            publish_online(settings, lake)
+            report = check_parity(settings, lake, sample=50)
+            assert not [str(cell) for cell in report.mismatches][:5]
+            assert report.views[0].cells == {"reader": 120 * (len(CLIENT_REPAYMENT) - 1), "feast": 50 * (len(CLIENT_REPAYMENT) - 1)}
+            lookup = Lookup(online_backend(settings), ["dpd", new])
+            assert lookup.read(["c001"]).rows.absent.tolist() == [[False, True]]
+            assert lookup.outdated()
+        release(lake, {DAY: CLIENTS, NEXT_DAY: CLIENTS})
+        publish_online(file, lake)
+        assert check_parity(file, lake, sample=50).is_equal
+        lookup = Lookup(online_backend(file), ["dpd", new])
+        assert lookup.read(["c001"]).rows.missing == ()
+        assert not lookup.outdated()
+        lake.rollback(1)
+        publish_online(file, lake)
+        assert lookup.read(["c001", "nobody"]).rows.absent.tolist() == [[False, True], [False, False]]
+        assert lookup.outdated()
+        monkeypatch.setattr(lookups, "_REBUILT_AFTER", 3600.0)
+        assert not lookup.outdated()  # made anew a moment ago
+
+
+def test_a_view_that_is_no_longer_published_is_not_scored_from(settings: Settings, lake: Lake) -> None:
+    publish_online(settings, lake)
+    lookup = Lookup(online_backend(settings), ["dpd"])
+    lookup.read(["c001"])
+    con = sqlite3.connect(settings.online_store, isolation_level=None)
+    con.execute("UPDATE packed_generation SET views = ?", ('["client_region"]',))
+    con.close()
+    with pytest.raises(LookupNotReady, match="feature view client_repayment is no longer published; promote a model"):
+        lookup.read([])
 
 
 def test_nothing_published_is_an_error(settings: Settings, lake: Lake) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from features.online.backend import EQUAL, UNEQUAL
 from features.online.reader import OnlineReader
 from features.online_of_settings import online_backend
 from features.parity import check_parity
-from features.parity_report import ParityReport
+from features.parity_report import ParityReport, page
 from features.publish import publish_online
 from features.region import CLIENT_REGION, month_ends_before
 from features.tables import CLIENT_REPAYMENT, CLIENT_REPAYMENT_SPEC
@@ -79,6 +80,18 @@ def test_all_ways_agree_on_every_cell(served: Served) -> None:
     assert 10 < repayment.changed_keys < repayment.rows_online
     for view, features in ((repayment, CLIENT_REPAYMENT), (region, CLIENT_REGION)):
         assert view.cells == dict.fromkeys(("reader", "feast", "staging"), view.rows_online * len(features))
+
+
+def test_a_release_of_other_terms_or_code_is_right_by_those(served: Served) -> None:
+    """As after LENDING_GRACE_DAYS was changed, or a rollback past a corrected formula."""
+    now = replace(served.settings, terms=replace(served.settings.terms, grace_days=5))
+    report = check_parity(now, served.lake, sample=5)
+    assert report.is_equal
+    for view, before in zip(report.views, served.report.views, strict=True):
+        assert (before.is_of_our_recipe, view.is_of_our_recipe) == (True, False)
+        assert "staging" not in view.cells
+    assert "client_repayment: computed by other code or terms, not worked out anew." in page(report)
+    assert "worked out anew" not in page(served.report)
 
 
 def test_the_oracle_agrees_on_every_cell(served: Served) -> None:

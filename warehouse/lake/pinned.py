@@ -53,6 +53,14 @@ class Pinned:
         """
         return self._reader.plain_files(name, self._snapshot(name))
 
+    def recipe(self, name: str) -> str | None:
+        """By which recipe all rows of a table were computed, as warehouse.recipe makes it; None if that was not said.
+
+        Raises:
+            UnknownTable: the release does not hold it.
+        """
+        return self._reader.recipe(name, self._snapshot(name))
+
     def _snapshot(self, name: str) -> int:
         if name not in self.release.tables:
             raise UnknownTable(name, self.release.tables)

@@ -17,6 +17,7 @@ from ibis.backends import BaseBackend
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 
+from warehouse.lake.branches import recipe_of
 from warehouse.lake.catalog import Catalog, schema_at
 from warehouse.lake.files import FileLog
 from warehouse.lake.plan import day_of, difference, partition_files, stored_files
@@ -81,6 +82,11 @@ class Reader:
         schema, paths = schema_at(table, snapshot_id), self.files(name, snapshot_id)
         written = self._log.check(name, paths)
         return paths if all(has_columns(table, schema_id, schema) for schema_id in written.values()) else []
+
+    def recipe(self, name: str, snapshot_id: int) -> str | None:
+        """By which recipe all rows of a snapshot were computed, from whatever staging tables; None if that was not said."""
+        said = recipe_of(self._catalog.holding(name, snapshot_id), snapshot_id)
+        return said.partition("@")[0] if said else None
 
     def check(self, name: str, paths: Sequence[str]) -> None:
         """Make sure that data files are as they were written.
