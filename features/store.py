@@ -13,7 +13,9 @@ from typing import Any
 
 from feast import FeatureStore, Project, RepoConfig
 from feast.errors import ProjectNotFoundException, ProjectObjectNotFoundException
+from feast.infra.registry.sql import SqlRegistryConfig
 from google.protobuf.json_format import MessageToDict
+from pydantic import Field, StrictStr
 from sqlalchemy import create_engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -34,6 +36,12 @@ _LOCK = 0x1E4D146  # any number that other users of the database do not lock
 
 class RegistryUnusable(RuntimeError):
     """The database of the Feast registry cannot be read."""
+
+
+class _RegistryConfig(SqlRegistryConfig):
+    """Feast's own; its text has no address, which may hold a password."""
+
+    path: StrictStr = Field(default="", repr=False)
 
 
 def feature_store(settings: Settings, release_id: int | None = None, lake: Lake | None = None) -> FeatureStore:
@@ -60,16 +68,15 @@ def feature_store(settings: Settings, release_id: int | None = None, lake: Lake 
 
 
 def repo_config(settings: Settings, tables: ReleasedTables) -> RepoConfig:
-    """Feast's configuration; the same as features/repo/feature_store.yaml says to the `feast` command."""
-    return RepoConfig(
-        **plain_config(
-            settings,
-            str(registry_address(settings).render_as_string(hide_password=False)),
-            settings.online_address,
-            tables,
-            ReleaseWriter(settings),
-        )
-    )
+    """Feast's configuration; the same as features/repo/feature_store.yaml says to the `feast` command.
+
+    Feast keeps what it is given and shows it in the texts of its objects, so it is given objects whose text has no address.
+    """
+    registry = registry_address(settings).render_as_string(hide_password=False)
+    plain = plain_config(settings, registry, settings.online_address, tables, ReleaseWriter(settings))
+    config = RepoConfig(**plain | {"registry": _RegistryConfig(**plain["registry"])})
+    config.online_config = config.online_store
+    return config
 
 
 def fingerprint() -> str:

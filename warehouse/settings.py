@@ -288,10 +288,9 @@ class _Reader:
     def redis(self, name: str) -> str:
         """The address of a Redis server, or nothing; the message has no password."""
         address = self.text(name, "")
-        parts = urlsplit(address)
-        if address and (parts.scheme not in ("redis", "rediss") or not parts.hostname):
+        if address and not _is_redis(address):
             raise SettingsError(
-                f"{name}: must be empty, redis://host:port/0 or rediss://host:port/0, not {parts.scheme or 'a text without a scheme'}"
+                f"{name}: must be empty, redis://host:port/0 or rediss://host:port/0; write / ? # % of a password as %2F %3F %23 %25"
             )
         return address
 
@@ -316,3 +315,14 @@ class _Reader:
         except (ZoneInfoNotFoundError, ValueError):
             raise SettingsError(f"{name}={value!r}: must be an IANA time zone such as {default}") from None
         return value
+
+
+def _is_redis(address: str) -> bool:
+    """Whether a text is the address of a Redis server; the errors of its parts would show some of the password."""
+    try:
+        parts = urlsplit(address)
+        _ = parts.port  # raises if it is no number
+    except ValueError:
+        return False
+    is_cut = "@" in parts.path + parts.query + parts.fragment  # by a / ? or # in the password
+    return parts.scheme in ("redis", "rediss") and bool(parts.hostname) and not is_cut

@@ -1,11 +1,15 @@
 """Which online store the settings mean: for Feast, for its command, for the publisher and for scoring."""
 
+import traceback
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from feast import FeatureStore, RepoConfig
+from pydantic import ValidationError
 
 from features.feast_config import feast_yaml
 from features.online.redis_server import RedisBackend
@@ -33,6 +37,34 @@ def test_feast_gets_the_store_of_the_settings_and_its_file_no_password(tmp_path:
     assert "connection_string: ${LENDING_ONLINE_STORE}" in text
     assert "secret" not in text
     assert str(settings.online_store) in feast_yaml(settings)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"connection_string": "http://:secret@h"},
+        {"connection_string": "redis://:12/secret@h:6379/0"},
+        {"connection_string": "rediss://default:secret/1@h:6379/0"},
+        {"conection_string": "redis://:secret@h"},
+        {"connection_string": "redis://:secret@h", "timeout_seconds": 0},
+    ],
+)
+def test_no_error_about_the_configuration_has_its_password(given: dict[str, Any]) -> None:
+    online = {"type": "features.online_store_redis.PackedRedisOnlineStore", **given}
+    for call in (lambda: PackedRedisOnlineStoreConfig(**given), lambda: RepoConfig(project="p", registry="r.db", online_store=online)):
+        with pytest.raises(ValidationError, match=r"connection_string|timeout_seconds") as refused:
+            call()
+        assert "secret" not in "".join(traceback.format_exception(refused.value)) + repr(refused.value.errors())
+
+
+def test_no_text_of_the_feature_store_has_an_address(tmp_path: Path) -> None:
+    registry = "postgresql+psycopg://feast:secret@db.example/feast"
+    settings = replace(settings_of(tmp_path), online_address=SECRET, feast_registry_uri=registry)
+    config = repo_config(settings, ReleasedTables(settings))
+    store = FeatureStore(config=config)
+    assert (config.registry.path, config.online_store.connection_string) == (registry, SECRET)
+    for shown in (store, config, config.online_store, config.registry):
+        assert "secret" not in f"{shown} {shown!r}"
 
 
 def test_no_message_about_the_server_has_its_password(tmp_path: Path) -> None:

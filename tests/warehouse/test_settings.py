@@ -90,7 +90,8 @@ def test_the_address_of_the_online_store_is_a_redis_server_and_in_no_text(tmp_pa
     settings = Settings.from_env({"LENDING_HOME": str(tmp_path), "LENDING_ONLINE_STORE": "redis://:secret@cache.example:6379/0"})
     assert settings.online_address == "redis://:secret@cache.example:6379/0"
     assert "secret" not in f"{settings} {settings!r}"
-    for wrong in ("http://:secret@cache.example", "secret", "redis://"):
+    cut = [f"rediss://default:12{sign}secret@cache.example:6379/0" for sign in "/?#["] + ["rediss://default:secret/xyz@cache.example"]
+    for wrong in ("http://:secret@cache.example", "secret", "redis://", "redis://cache.example:secret", *cut):
         with pytest.raises(SettingsError, match="LENDING_ONLINE_STORE: must be empty, redis://host:port/0") as refused:
             Settings.from_env({"LENDING_HOME": str(tmp_path), "LENDING_ONLINE_STORE": wrong})
         assert "secret" not in str(refused.value)
