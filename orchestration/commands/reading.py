@@ -101,15 +101,23 @@ def _of_alerts(lake: "Lake", settings: Settings) -> dict[str, Any]:
 
 
 def _of_online(settings: Settings) -> dict[str, Any]:
-    """The served generation, and whether the parity gate lets it count; a killed run leaves one that was not compared."""
-    from features.online.backend import OnlineStoreMissing
+    """The served generation, and whether the parity gate lets it count; a killed run leaves one that was not compared.
+
+    A store that cannot be asked is a fact of its own, `online_error`: the other facts are wanted then too.
+    """
+    from features.online.backend import OnlineStoreError, OnlineStoreMissing
     from features.online_of_settings import online_backend
 
+    backend, served, failed = online_backend(settings), None, {}
     try:
-        served = online_backend(settings).generation()
+        served = backend.generation()
     except OnlineStoreMissing:
-        served = None
-    return {
+        pass
+    except OnlineStoreError as error:
+        failed = {"online_error": str(error)}
+    finally:
+        backend.close()
+    return failed | {
         "online_business_date": served and served.business_date.isoformat(),
         "online_release_id": served and served.release_id,
         "online_parity": served and (served.parity or "not compared"),

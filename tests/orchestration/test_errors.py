@@ -1,5 +1,6 @@
 """What an operator reads when the machine is at fault: one sentence from real errors of the real libraries, never a trace."""
 
+import json
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -91,3 +92,17 @@ def test_a_home_that_is_no_folder_is_said_in_one_line(
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "Traceback" not in said
+
+
+def test_status_goes_on_when_the_online_store_is_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LENDING_HOME", str(tmp_path))
+    monkeypatch.setenv("LENDING_ONLINE_STORE", "redis://:secret@127.0.0.1:1/0")
+    assert main(["status", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["online_release_id"], facts["unsent_alerts"]) == (None, 0)
+    assert "redis 127.0.0.1:1/0 cannot be reached" in facts["online_error"]
+    assert "secret" not in facts["online_error"]
+    assert main(["status"]) == 0
+    assert "online error         online store redis 127.0.0.1:1/0 cannot be reached" in capsys.readouterr().out
