@@ -1,6 +1,6 @@
 """Feast OnlineStore that keeps packed rows in SQLite: one value per feature view and key, instead of one row per feature.
 
-Configure it as `online_store: {type: features.online_store.PackedSqliteOnlineStore, path: ...}`. What it does is in online_store_packed.py;
+Configure it as `online_store: {type: features.online_store.PackedSqliteOnlineStore, path: ...}`. What it does is in online/packed_store.py;
 docs/adr/0003 says why it exists.
 """
 

@@ -41,9 +41,10 @@ class RedisPublication:
         """Look at what is served, and finish or remove what a killed publish left."""
         self._latest = self._backend.latest()
         self.served = generation_in(self._latest)
-        self._unstage()
+        if not self._unstage():
+            raise self._lost()
         self.settle()
-        self._backend.remember(self._views, is_current=False)
+        self._backend.remember(self._views, "publish")
 
     def replace_changed(self, view: View, keys: Sequence[bytes], rows: Sequence[bytes]) -> int:
         """See Publication; rows are compared here and staged there."""
@@ -105,16 +106,17 @@ class RedisPublication:
 
     def end(self) -> None:
         """Remove what was staged and not shown, and free the lock, if it is still held."""
+        self._unstage()
         with self._backend.explained():
-            if self._backend.client.get(self._lock) == self._token:
-                self._unstage()
             self._backend.scripts["hand_over"](keys=[self._lock], args=[self._token, "", 0])
 
-    def _unstage(self) -> None:
-        """Remove staged rows; those of a killed publish too."""
-        if self._views:
-            with self._backend.explained():
-                self._backend.client.unlink(*(self._backend.key("staged", view.name) for view in self._views))
+    def _unstage(self) -> bool:
+        """Remove staged rows, those of a killed publish too, unless the lock was lost: then they are of another publish."""
+        if not self._views:
+            return True
+        names = [self._lock, *(self._backend.key("staged", view.name) for view in self._views)]
+        with self._backend.explained():
+            return bool(self._backend.scripts["unstage"](keys=names, args=[self._token]))
 
     def _stage(self, view: View, rows: Sequence[tuple[bytes, bytes]]) -> None:
         """Keep rows for the last step, and show a sign of life."""

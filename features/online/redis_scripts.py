@@ -11,7 +11,7 @@ end
 """
 
 # KEYS generations, views; ARGV prefix of hashes of rows, expected generation, what to put in its place.
-# Every hash of rows gets the mark of the new one. Answers `moved` or `done`.
+# Every hash of rows that is there gets the mark of the new one. Answers `moved` or `done`.
 JUDGE = (
     _MARKED
     + """
@@ -19,22 +19,24 @@ if (redis.call('LINDEX', KEYS[1], 0) or '') ~= ARGV[2] then return 'moved' end
 redis.call('LSET', KEYS[1], 0, ARGV[3])
 for _, view in ipairs(redis.call('HKEYS', KEYS[2])) do
   local rows = ARGV[1] .. view
-  mark(rows, string.sub(redis.call('HGET', rows, '') or '0', 1, 1))
+  local held = redis.call('HGET', rows, '')
+  if held then mark(rows, string.sub(held, 1, 1)) end
 end
 return 'done'
 """
 )
 
-# KEYS generations, schemas, views, then the hash of rows of each view; ARGV 1 if the schemas become the current ones, then name,
-# fingerprint and description of each.
+# KEYS generations, schemas, views, then the hash of rows of each view; ARGV `apply`, `write` or `publish`, then name, fingerprint and
+# description of each. A publish makes no schema current; a write makes no hash of a known view, which was evicted then.
 DECLARE = (
     _MARKED
     + """
 for at = 2, #ARGV, 3 do
   local rows = KEYS[3 + (at + 1) / 3]
   redis.call('HSET', KEYS[2], ARGV[at] .. ':' .. ARGV[at + 1], ARGV[at + 2])
-  if ARGV[1] == '1' then redis.call('HSET', KEYS[3], ARGV[at], ARGV[at + 1]) end
-  if redis.call('HEXISTS', rows, '') == 0 then mark(rows, '0') end
+  local is_kept = ARGV[1] == 'write' and redis.call('HEXISTS', KEYS[3], ARGV[at]) == 1
+  if ARGV[1] ~= 'publish' then redis.call('HSET', KEYS[3], ARGV[at], ARGV[at + 1]) end
+  if not is_kept and redis.call('HEXISTS', rows, '') == 0 then mark(rows, '0') end
 end
 """
 )
@@ -94,6 +96,13 @@ for at = 3, #ARGV, 2000 do redis.call('HSET', KEYS[2], unpack(ARGV, at, math.min
 return 1
 """
 
+# KEYS lock, then hashes of staged rows; ARGV token. Removes them. Answers 0 if the lock was lost.
+UNSTAGE = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('UNLINK', unpack(KEYS, 2))
+return 1
+"""
+
 # KEYS generations, lock, services, views, then rows, staged and overlay of each view.
 # ARGV token, the generation that was compared, the new one or nothing, generations to keep, prefix of hashes of rows, number of views, then
 # view and fingerprint of each, then service and features of each. Answers `lost`, `moved` or `done`.
@@ -111,6 +120,7 @@ local count, flags = tonumber(ARGV[6]), {}
 for view = 1, count do
   local rows, staged, overlay = KEYS[3 * view + 2], KEYS[3 * view + 3], KEYS[3 * view + 4]
   redis.call('HSET', KEYS[4], ARGV[2 * view + 5], ARGV[2 * view + 6])
+  flags[rows] = '0'
   if redis.call('EXISTS', staged) == 1 then
     if redis.call('HLEN', rows) <= 1 then
       redis.call('RENAME', staged, rows)
@@ -121,7 +131,11 @@ for view = 1, count do
   end
 end
 for at = 2 * count + 7, #ARGV, 2 do redis.call('HSET', KEYS[3], ARGV[at], ARGV[at + 1]) end
-for _, view in ipairs(redis.call('HKEYS', KEYS[4])) do mark(ARGV[5] .. view, flags[ARGV[5] .. view] or '0') end
+for _, view in ipairs(redis.call('HKEYS', KEYS[4])) do
+  local rows = ARGV[5] .. view
+  local held = redis.call('HGET', rows, '')
+  if flags[rows] or held then mark(rows, flags[rows] or string.sub(held, 1, 1)) end
+end
 return 'done'
 """
 )
@@ -166,6 +180,7 @@ ALL = {
     "read": READ,
     "write": WRITE,
     "stage": STAGE,
+    "unstage": UNSTAGE,
     "show": SHOW,
     "settle": SETTLE,
     "times": TIMES,

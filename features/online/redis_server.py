@@ -27,7 +27,7 @@ TIMEOUT_SECONDS = 2.0  # of a connection and of an answer, unless the address sa
 ROWS_AT_ONCE = 1000  # in one step of the server, a few milliseconds
 _MOST_KEYS = 5000  # of one read; more are read in parts and the generation is compared
 _WAIT_SECONDS = 60.0
-_MARK = b""  # the field that every hash of rows has; see online_redis_scripts.py
+_MARK = b""  # the field that every hash of rows has; see redis_scripts.py
 _COVERED = b"1"  # begins the mark while rows are shown that are not in their place yet
 _TRIES = 100
 
@@ -63,12 +63,14 @@ class RedisBackend:
     def views(self) -> list[View]:
         """See OnlineBackend."""
         with self.explained():
-            pipe = self.client.pipeline(transaction=True)
+            pipe = self.client.pipeline(transaction=False)  # a full server refuses transactions, of reads too
             current, stored = pipe.hgetall(self.key("views")).hgetall(self.key("schemas")).execute()
         found = []
         for name, mark in sorted(current.items()):
-            keys, fields = json.loads(stored[name + b":" + mark])
-            found.append(View(self.project, name.decode(), _pairs(keys), PackedSchema(_pairs(fields))))
+            described = stored.get(name + b":" + mark)
+            if described:  # else the view was dropped between the two
+                keys, fields = json.loads(described)
+                found.append(View(self.project, name.decode(), _pairs(keys), PackedSchema(_pairs(fields))))
         return found
 
     def schemas(self, view: str) -> dict[bytes, PackedSchema]:
@@ -116,26 +118,32 @@ class RedisBackend:
 
     def declare(self, views: Sequence[View]) -> None:
         """See OnlineBackend."""
-        self.remember(views, is_current=True)
+        self.remember(views, "apply")
 
-    def remember(self, views: Sequence[View], is_current: bool) -> None:
-        """Keep the schemas of views, so that their rows can be read, and make their hashes."""
+    def remember(self, views: Sequence[View], reason: str) -> None:
+        """Keep the schemas of views, so that their rows can be read, and make their hashes.
+
+        Args:
+            views: to keep.
+            reason: `apply`, `write` or `publish`. A publish makes the schemas current when it shows its rows. A write makes no hash of a
+                view that is known: it was evicted, and with the written rows alone all other keys would seem unknown.
+        """
         names = [*(self.key(part) for part in ("generations", "schemas", "views")), *(self.key("rows", view.name) for view in views)]
         stored = [(view.name, view.schema.fingerprint.hex(), json.dumps([view.join_keys, view.schema.fields])) for view in views]
         with self.explained():
-            self.scripts["declare"](keys=names, args=[int(is_current), *(part for line in stored for part in line)])
+            self.scripts["declare"](keys=names, args=[reason, *(part for line in stored for part in line)])
 
     def drop(self, views: Sequence[str]) -> None:
         """See OnlineBackend."""
         for view in views:
             with self.explained():
                 schemas = self.client.hkeys(self.key("schemas"))
-                pipe = self.client.pipeline(transaction=True)
-                pipe.unlink(*(self.key(part, view) for part in ("rows", "staged", "overlay")))
+                pipe = self.client.pipeline(transaction=False)  # a full server refuses transactions
                 pipe.hdel(self.key("views"), view)
                 for name in schemas:
                     if name.rpartition(b":")[0] == view.encode():
                         pipe.hdel(self.key("schemas"), name)
+                pipe.unlink(*(self.key(part, view) for part in ("rows", "staged", "overlay")))
                 pipe.execute()
 
     def forget(self) -> None:
@@ -145,7 +153,7 @@ class RedisBackend:
 
     def write(self, view: View, keys: Sequence[bytes], pack: Pack, partial: Sequence[bytes]) -> None:
         """See OnlineBackend; a row at a time is atomic, in steps of bounded size."""
-        self.declare([view])
+        self.remember([view], "write")
         until = time.monotonic() + _WAIT_SECONDS
         while True:
             latest, (found,) = self._read([(view.name, partial)])

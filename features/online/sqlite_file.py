@@ -39,6 +39,7 @@ _TABLES = (
         published_at INTEGER, rows_written INTEGER, rows_deleted INTEGER, row_count INTEGER, is_complete INTEGER)""",
 )
 _PARITY = {1: "", 2: EQUAL, 3: UNEQUAL}  # is_complete says this too, so that a file of an earlier version can be read
+_SERVED = f"SELECT {', '.join(COLUMNS)} FROM packed_generation WHERE project = ? ORDER BY generation DESC LIMIT 1"
 _MOST_KEYS = 1024  # of one statement
 _WAIT_SECONDS = 60
 
@@ -66,25 +67,24 @@ class SqliteBackend:
 
     def views(self) -> list[View]:
         """See OnlineBackend."""
-        rows = self._con.execute(
-            "SELECT view, join_keys, fields FROM packed_view WHERE project = ? AND is_current ORDER BY view", (self.project,)
-        )
-        return [View(self.project, name, _pairs(keys), PackedSchema(_pairs(fields))) for name, keys, fields in rows.fetchall()]
+        rows = self._rows("SELECT view, join_keys, fields FROM packed_view WHERE project = ? AND is_current ORDER BY view", self.project)
+        return [View(self.project, name, _pairs(keys), PackedSchema(_pairs(fields))) for name, keys, fields in rows]
 
     def schemas(self, view: str) -> dict[bytes, PackedSchema]:
         """See OnlineBackend."""
-        rows = self._con.execute("SELECT fields FROM packed_view WHERE project = ? AND view = ?", (self.project, view)).fetchall()
+        rows = self._rows("SELECT fields FROM packed_view WHERE project = ? AND view = ?", self.project, view)
         known = [PackedSchema(_pairs(fields)) for (fields,) in rows]
         return {schema.fingerprint: schema for schema in known}
 
     def service(self, name: str) -> tuple[str, ...] | None:
         """See OnlineBackend."""
-        row = self._con.execute("SELECT features FROM packed_service WHERE project = ? AND service = ?", (self.project, name)).fetchone()
-        return tuple(json.loads(row[0])) if row else None
+        rows = self._rows("SELECT features FROM packed_service WHERE project = ? AND service = ?", self.project, name)
+        return tuple(json.loads(rows[0][0])) if rows else None
 
     def generation(self) -> OnlineGeneration | None:
         """See OnlineBackend."""
-        return self._served(self._con)
+        with _explained(self.path):
+            return self._served(self._con)
 
     def read(self, asked: Sequence[tuple[str, Sequence[bytes]]]) -> tuple[OnlineGeneration | None, list[list[bytes | None]]]:
         """See OnlineBackend; one read transaction."""
@@ -139,7 +139,7 @@ class SqliteBackend:
             try:
                 yield publication
             finally:
-                if not publication.is_committed:
+                if not publication.is_committed and con.in_transaction:  # a full disk, for one, ended it already
                     con.execute("ROLLBACK")
 
     def judge(self, served: OnlineGeneration, parity: str) -> None:
@@ -168,13 +168,16 @@ class SqliteBackend:
         Raises:
             OnlineStoreMissing: the file does not exist and is not to be created, or is no online store.
         """
-        mark = (os.getpid(), self._inode())
         held: tuple[tuple, sqlite3.Connection] | None = getattr(self._local, "held", None)
-        if held is None or held[0] != mark:
+        if held is None or held[0] != (os.getpid(), self._inode()):
             con = self._connect()
-            held = ((os.getpid(), self._inode()), con)
-            self._local.held = held
+            self._local.held = held = ((os.getpid(), self._inode()), con)
         return held[1]
+
+    def _rows(self, statement: str, *values: str) -> list[tuple]:
+        """What one statement finds."""
+        with _explained(self.path):
+            return self._con.execute(statement, values).fetchall()
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -200,7 +203,8 @@ class SqliteBackend:
             try:
                 yield con
             finally:
-                con.execute("COMMIT")
+                if con.in_transaction:
+                    con.execute("COMMIT")
 
     def _inode(self) -> int:
         """Which file the path names now; a removed or replaced file must not be served from an old connection."""
@@ -215,8 +219,8 @@ class SqliteBackend:
         if self._create:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         mode = "rwc" if self._create else "rw"
-        con = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_WAIT_SECONDS, isolation_level=None)
         with _explained(self.path):
+            con = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_WAIT_SECONDS, isolation_level=None)
             con.execute("PRAGMA mmap_size = 2147483648")
             if not self._create:
                 con.execute("PRAGMA query_only = 1")
@@ -260,9 +264,6 @@ class SqliteBackend:
     def _served(self, con: sqlite3.Connection) -> OnlineGeneration | None:
         row = con.execute(_SERVED, (self.project,)).fetchone()
         return _generation(row) if row else None
-
-
-_SERVED = f"SELECT {', '.join(COLUMNS)} FROM packed_generation WHERE project = ? ORDER BY generation DESC LIMIT 1"
 
 
 @contextmanager

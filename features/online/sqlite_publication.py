@@ -26,7 +26,7 @@ class FilePublication:
         self._project, self._table, self._con = project, table, con
 
     def replace_changed(self, view: View, keys: Sequence[bytes], rows: Sequence[bytes]) -> int:
-        """See Publication; what is written is what online_backend.differs says."""
+        """See Publication; what is written is what backend.differs says."""
         before = self._con.total_changes
         self._con.executemany(
             f"INSERT INTO {self._table(view.name)} VALUES (?, ?) ON CONFLICT (entity_key) DO UPDATE SET value = excluded.value "

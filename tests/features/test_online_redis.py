@@ -102,7 +102,7 @@ def test_connections_that_the_server_closed_are_made_again(backend: RedisBackend
     assert held(backend, KEYS[:1]) == {rows(4)[0]}
 
 
-def test_a_full_server_refuses_writes_and_goes_on_answering(backend: RedisBackend, server: redis.Redis) -> None:
+def test_a_full_server_refuses_writes_and_goes_on_answering(redis_address: str, backend: RedisBackend, server: redis.Redis) -> None:
     publish(backend, 1, 1, KEYS[:10])
     before = server.config_get("maxmemory")["maxmemory"]
     server.config_set("maxmemory-policy", "noeviction")
@@ -112,6 +112,11 @@ def test_a_full_server_refuses_writes_and_goes_on_answering(backend: RedisBacken
             with pytest.raises(OnlineStoreUnavailable, match=r"is full and may evict nothing, so nothing was written: .*raise maxmemory"):
                 call()
         assert held(backend, KEYS[:10]) == {rows(1, 1)[0]}
+        opened = RedisBackend(redis_address, "taxi")
+        assert OnlineReader(opened, service="trip").read(["a"]).generation == generation(1, 10)
+        backend.drop(["stats"])
+        assert opened.views() == []
+        opened.close()
     finally:
         server.config_set("maxmemory", before)
     publish(backend, 2, 2, KEYS[:10])
@@ -127,6 +132,23 @@ def test_rows_that_the_server_lost_are_an_error(backend: RedisBackend, server: r
         reader.read(["a"])
     publish(backend, 2, 2)
     assert held(backend) == {rows(2, 2)[0]}
+
+
+def test_an_evicted_view_stays_missing_until_it_is_published_or_applied(backend: RedisBackend, server: redis.Redis) -> None:
+    """A row that is written, or a verdict on the generation, must not make all other keys seem unknown."""
+    publish(backend, 1, 1, KEYS[:2])
+    for mend in (lambda: publish(backend, 1, 1, KEYS[:2]), lambda: backend.declare([VIEW])):
+        server.delete("packed:taxi:rows:stats")
+        with pytest.raises(OnlineStoreMissing):
+            write(backend, 2, 6)
+        backend.judge(generation(1, 2), "equal")
+        with backend.publishing([]) as publication:
+            publication.commit(None, {})
+        with pytest.raises(OnlineStoreMissing):
+            held(backend)
+        mend()
+        write(backend, 2, 6)
+        assert rows(2, 6)[0] in held(backend, KEYS[:2])
 
 
 def test_something_else_under_our_names_is_an_error(backend: RedisBackend, server: redis.Redis) -> None:
@@ -193,6 +215,18 @@ def test_a_publish_whose_lock_was_lost_shows_nothing(backend: RedisBackend, serv
         with pytest.raises(OnlineStoreUnavailable, match="another publish began"):
             publication.commit(generation(2, 1), {})
     assert (held(backend, KEYS[:1]), backend.generation()) == ({rows(1, 1)[0]}, generation(1, 1))
+
+
+def test_a_publish_whose_lock_was_lost_leaves_what_another_staged(backend: RedisBackend, server: redis.Redis) -> None:
+    publish(backend, 1, 1, KEYS[:1])
+    publication = online_redis_publication.RedisPublication(backend, [VIEW], wait=1)
+    publication.begin()
+    publication.replace_changed(VIEW, KEYS[:1], rows(2, 2))
+    server.set("packed:taxi:lock", "elsewhere:1:token")
+    with pytest.raises(OnlineStoreUnavailable, match="another publish began"):
+        publication.begin()
+    publication.end()
+    assert (server.exists("packed:taxi:staged:stats"), server.get("packed:taxi:lock")) == (1, b"elsewhere:1:token")
 
 
 def test_a_living_publisher_is_waited_for_and_a_dead_one_is_not(
