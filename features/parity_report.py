@@ -30,11 +30,7 @@ PARITY_REPORT = TableSpec(
             ("checked_count", "int64", "Keys whose values were compared."),
             ("reader_cell_count", "int64", "Values compared as scoring reads them."),
             ("feast_cell_count", "int64", "Values compared as Feast gives them."),
-            (
-                "staging_cell_count",
-                "int64",
-                "Values compared with those worked out anew from the staging tables.",
-            ),
+            ("staging_cell_count", "int64", "Values compared with those worked out anew from the staging tables."),
             ("mismatch_count", "int64", "Values and rows that differ."),
             ("is_equal", "boolean", "Whether none does."),
             ("mismatches", "string", f"The first {SHOWN} of them, one a line: client id, feature, way, value found and value expected."),
