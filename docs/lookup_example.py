@@ -1,11 +1,10 @@
-"""One client through Feast's own lookup and through the scorer: the example that the README shows.
+"""One client through Feast's own lookup, by the shortest service, and through the scorer: the example that the README shows.
 
 Run it after `make demo`, from the root: `.venv/bin/python docs/lookup_example.py`.
 """
 
-from features.services import default_risk_v1
+from features.services import DEFAULT_RISK_V1_FEATURES, default_risk_v1
 from features.store import feature_store
-from features.tables import CLIENT_REPAYMENT
 from serving.scoring import Scoring
 from warehouse import open_warehouse
 from warehouse.settings import Settings
@@ -19,7 +18,7 @@ def main() -> None:
     client_id = open_warehouse(settings).sql(RISKIEST).to_pyarrow()["client_id"][0].as_py()
     store = feature_store(settings)
     row = store.get_online_features(features=default_risk_v1, entity_rows=[{"client_id": client_id}]).to_dict()
-    for name in ("client_id", *(feature.name for feature in CLIENT_REPAYMENT)):
+    for name in ("client_id", *DEFAULT_RISK_V1_FEATURES):
         (value,) = row[name]
         print(f"{name:<32} {value:.4g}" if isinstance(value, float) else f"{name:<32} {value}")
     scoring = Scoring(settings)
