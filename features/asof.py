@@ -12,7 +12,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from features.declare import Feature
+from features.declare import Feature, window_months
 from features.weights import decayed
 from warehouse import clock
 from warehouse.curated.positions import Positions, peak_by_run
@@ -89,7 +89,7 @@ def past(positions: Positions, features: Sequence[Feature]) -> ir.Table:
         ValueError: a ledger does not exist.
     """
     ledgers = {feature.ledger: ledger_of(feature) for feature in features}
-    months = sorted({feature.window.count for feature in features if feature.window and feature.window.count})
+    months = window_months(features)
     event_on = next((ledger.event_on for ledger in ledgers.values() if ledger.event_on), None)
     # A start is calendar arithmetic: once a date, not once a row.
     rows = ledger_of(features[0]).rows(positions).join(_dates(positions, months), "as_of_on")

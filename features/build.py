@@ -13,7 +13,8 @@ import ibis
 import ibis.expr.types as ir
 
 from features.asof import stamped
-from features.incremental import can_follow, touched_clients, windows
+from features.declare import window_months
+from features.incremental import can_follow, touched_clients
 from features.region import CLIENT_REGION_SPEC, client_region
 from features.tables import CLIENT_REPAYMENT, CLIENT_REPAYMENT_SPEC, client_repayment
 from warehouse import clock
@@ -137,7 +138,7 @@ def _following(candidate: "Candidate", staged: Staged, since: date, day: date, t
     """The rows of a date: those of clients that may have changed are computed, those of all others are the rows of the date before."""
     table = candidate.table(CLIENT_REPAYMENT_SPEC.name, since=since)
     before = table.filter(table.as_of_on == since)
-    touched = in_engine(touched_clients(staged, before, since, day, terms, windows(CLIENT_REPAYMENT)))
+    touched = in_engine(touched_clients(staged, before, since, day, terms, window_months(CLIENT_REPAYMENT)))
     made = held or open_books(candidate, staged.of_clients(touched), [day], terms)
     computed = client_repayment(staged, [day], terms, made.books, touched)
     kept = stamped(before.anti_join(touched, "client_id").mutate(as_of_on=ibis.literal(day)), terms.time_zone).select(computed.columns)

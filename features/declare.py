@@ -4,7 +4,7 @@ A feature is declared once, as data; everything that other tools need to know ab
 pandera are imported inside the functions, because scoring reads declarations and must start without either.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -107,6 +107,11 @@ class Feature:
     def subject(self) -> str:
         """What the feature is about: the module that declares it."""
         return self.expr.__module__.rpartition(".")[2].replace("_", " ")
+
+
+def window_months(features: Iterable[Feature]) -> tuple[int, ...]:
+    """The windows of some features in months, the shortest first; the whole history is none of them."""
+    return tuple(sorted({feature.window.count for feature in features if feature.window and feature.window.count}))
 
 
 # What a row of a feature table has beside its features.

@@ -13,17 +13,11 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from features.declare import Feature
 from warehouse import clock
 from warehouse.curated.staged import Staged
 from warehouse.curated.values import nullable
+from warehouse.table import TIMESTAMP
 from warehouse.terms import FPD_DAYS, Terms
-
-
-def windows(features: Sequence[Feature]) -> tuple[int, ...]:
-    """The windows of some features in months."""
-    counts = {feature.window.count for feature in features if feature.window is not None}
-    return tuple(sorted(count for count in counts if count is not None))
 
 
 def can_follow(staged: Staged, since: date, day: date, terms: Terms) -> bool:
@@ -69,7 +63,7 @@ def _union(*tables: ir.Table) -> ir.Table:
 
 def _became_known(table: ir.Table, since: date, day: date, terms: Terms) -> ir.BooleanValue:
     """Rows that were not known at the end of the earlier date and are at the end of the later one."""
-    after, until = (ibis.literal(clock.end_of_day(end, terms.time_zone), type="timestamp('UTC', 6)") for end in (since, day))
+    after, until = (ibis.literal(clock.end_of_day(end, terms.time_zone), type=TIMESTAMP) for end in (since, day))
     return (table.known_at > after) & (table.known_at <= until)
 
 
@@ -100,7 +94,10 @@ def _contracts_by_date(staged: Staged, since: date, day: date, months: Sequence[
     due = (since - timedelta(days=1), day)  # what is overdue counts from the day after the due date, settled within the tolerance or not
     # Days past due of a settled installment end the day before it, so a run leaves a window a day after its end is settled.
     edges = [today, *((start, end + timedelta(days=1)) for start, end in starts)]
-    ahead = (_month_later(since), _month_later(day))
+    ahead = (
+        clock.window_start(since, -1),
+        clock.window_start(day, -1),
+    )  # the ends of the month ahead, as in the ledger of what is scheduled
     judged = (since - timedelta(days=FPD_DAYS), day - timedelta(days=FPD_DAYS))
     installments, contracts, statuses = staged.installments, staged.contracts, staged.contract_status_history
     last_due = clock.add_months_on(installments.due_date, 1)  # of the last installment, when there is no next one
@@ -130,9 +127,3 @@ def _within(column: ir.DateColumn, ranges: Sequence[tuple[date, date]]) -> ir.Bo
     """Whether a date lies in one of some ranges, each without its start and with its end."""
     inside = [(column > start) & (column <= end) for start, end in ranges]
     return ibis.or_(*inside).fill_null(False)
-
-
-def _month_later(day: date) -> date:
-    """The end of the month that begins after a date, as `next_month_due_amount` means it."""
-    later = clock.add_months(day, 1)
-    return clock.month_end(later) if day == clock.month_end(day) else later

@@ -24,7 +24,6 @@ from features.offline.merge_plan import merged
 from features.offline.parquet_rows import CannotMerge
 from features.offline.point_in_time import ASOF_BACKENDS, ROW, ViewRows, asked_rows, point_in_time
 
-PLANS = ("auto", "merge", "asof", "interval")
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -38,7 +37,7 @@ class HistoricalJob(IbisRetrievalJob):
         rows: entity rows.
         views: what is asked of each view.
         names: feature columns in the order of the answer.
-        plan: one of PLANS.
+        plan: auto, merge, asof or interval.
         hidden: those of them that only on-demand views need, which the answer leaves out.
         taken: the plan that each view took, once the result was asked for.
     """

@@ -77,7 +77,8 @@ def snapshot(meter: Meter, home: str, repeats: int) -> dict[str, Any]:
 def next_day(meter: Meter, home: str, repeats: int) -> dict[str, Any]:
     """Compute the features of the business date from those of the day before, and count the cells that differ from the release's."""
     from features.build import build_features
-    from features.incremental import touched_clients, windows
+    from features.declare import window_months
+    from features.incremental import touched_clients
     from features.tables import CLIENT_REPAYMENT, CLIENT_REPAYMENT_SPEC
     from warehouse.curated.staged import Staged
     from warehouse.lake import Lake
@@ -90,7 +91,7 @@ def next_day(meter: Meter, home: str, repeats: int) -> dict[str, Any]:
     build_features(candidate, [since], settings.terms)
     before = candidate.table(CLIENT_REPAYMENT_SPEC.name)
     staged = Staged.read(candidate.table)
-    touched = touched_clients(staged, before.filter(before.as_of_on == since), since, day, settings.terms, windows(CLIENT_REPAYMENT))
+    touched = touched_clients(staged, before.filter(before.as_of_on == since), since, day, settings.terms, window_months(CLIENT_REPAYMENT))
     count = touched.count().to_pyarrow().as_py()
     for _ in range(repeats):
         with meter.run() as facts:

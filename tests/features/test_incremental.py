@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from ibis import _
 
 from features.build import build_features, day_before
-from features.incremental import can_follow, touched_clients, windows
+from features.declare import window_months
+from features.incremental import can_follow, touched_clients
 from features.region import CLIENT_REGION_SPEC
 from features.tables import CLIENT_REPAYMENT, CLIENT_REPAYMENT_SPEC, client_repayment
 from tests.conftest import STAGING, staging_tables, stored
@@ -46,7 +47,7 @@ def test_a_client_that_is_not_touched_keeps_its_row(con, case: Case, seed: int):
     for since, day in (*pairwise(days), (days[0], days[-1])):
         if not can_follow(staged, since, day, TERMS):
             continue
-        found = touched_clients(staged, table.filter(table.as_of_on == since), since, day, TERMS, windows(CLIENT_REPAYMENT))
+        found = touched_clients(staged, table.filter(table.as_of_on == since), since, day, TERMS, window_months(CLIENT_REPAYMENT))
         touched = con.to_pyarrow(found)["client_id"].to_pylist()
         assert len(touched) == len(set(touched))
         for client in {client for at, client in rows if at in (since, day)} - set(touched):
@@ -133,7 +134,7 @@ def test_a_reversal_that_is_deleted_concerns_the_contract_to_which_its_repayment
     )
     staged = stored(con, rows)
     before = ibis.memtable([{"client_id": "A", "unpaid_installment_count": 0}])
-    touched = touched_clients(staged, before, SINCE, DAY, TERMS, windows(CLIENT_REPAYMENT))
+    touched = touched_clients(staged, before, SINCE, DAY, TERMS, window_months(CLIENT_REPAYMENT))
     assert sorted(con.to_pyarrow(touched)["client_id"].to_pylist()) == ["A", "B"]
     both = con.to_pyarrow(client_repayment(staged, [SINCE, DAY], TERMS).filter(_.client_id == "B").order_by("as_of_on")).to_pylist()
     # Until the deletion is known the repayment counts as reversed, also where both dates are worked out together.
@@ -146,7 +147,7 @@ def test_what_the_tolerance_leaves_unpaid_is_overdue_from_the_day_after_it_was_d
     found = con.to_pyarrow(client_repayment(staged, [SINCE, DAY], TERMS).order_by("as_of_on")).to_pylist()
     assert [(row["overdue_amount"], row["unpaid_installment_count"]) for row in found] == [(0, 0), (0.5, 0)]
     before = ibis.memtable([{"client_id": "T", "unpaid_installment_count": 0}])
-    touched = touched_clients(staged, before, SINCE, DAY, TERMS, windows(CLIENT_REPAYMENT))
+    touched = touched_clients(staged, before, SINCE, DAY, TERMS, window_months(CLIENT_REPAYMENT))
     assert con.to_pyarrow(touched)["client_id"].to_pylist() == ["T"]
 
 
@@ -175,9 +176,9 @@ def test_both_clients_of_a_contract_that_changed_hands_are_touched(con):
     corrected = {**BOOK["contracts"][0], "client_id": "D", **known("2024-02-28")}
     staged = stored(con, {**BOOK, "contracts": [*BOOK["contracts"], corrected]})
     before = ibis.memtable([{"client_id": "B", "unpaid_installment_count": 0}])
-    touched = touched_clients(staged, before, SINCE, DAY, TERMS, windows(CLIENT_REPAYMENT))
+    touched = touched_clients(staged, before, SINCE, DAY, TERMS, window_months(CLIENT_REPAYMENT))
     assert sorted(con.to_pyarrow(touched)["client_id"].to_pylist()) == ["A", "B", "D"]  # and B, whose repayment became known
 
 
 def test_the_windows_are_those_of_the_declarations():
-    assert windows(CLIENT_REPAYMENT) == (3, 6, 12)
+    assert window_months(CLIENT_REPAYMENT) == (3, 6, 12)
