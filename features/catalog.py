@@ -6,7 +6,7 @@ The text of a feature is written once, in its declaration; this page only arrang
 from collections.abc import Mapping, Sequence
 
 from features.declare import DOCS_HEADER, Feature, docs_row
-from features.on_demand import LOAN_REQUEST, RequestFeature, request_row
+from features.on_demand import LOAN_REQUEST
 from features.region import CLIENT_REGION
 from features.tables import CLIENT_REPAYMENT
 from warehouse.catalog import GENERATED
@@ -37,7 +37,7 @@ def features_page(views: Mapping[str, Sequence[Feature]] = VIEWS) -> str:
         for subject, group in _by_subject(features).items():
             lines += [f"### {subject.capitalize()}", "", *DOCS_HEADER, *map(docs_row, group), ""]
         lines += [f"### Reason codes of {view}", "", *_reasons(features), ""]
-    lines += ["## loan_request", "", REQUESTED, "", *DOCS_HEADER, *map(request_row, LOAN_REQUEST), ""]
+    lines += ["## loan_request", "", REQUESTED, "", *DOCS_HEADER, *map(docs_row, LOAN_REQUEST), ""]
     lines += ["### Reason codes of loan_request", "", *_reasons(LOAN_REQUEST), ""]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -50,7 +50,7 @@ def _by_subject(features: Sequence[Feature]) -> dict[str, list[Feature]]:
     return groups
 
 
-def _reasons(features: Sequence[Feature | RequestFeature]) -> list[str]:
+def _reasons(features: Sequence[Feature]) -> list[str]:
     """The sentences that clients read, by code."""
     rows = [f"| `{feature.code}` | `{feature.name}` | {feature.reason} |" for feature in sorted(features, key=lambda f: f.code)]
     return ["| Code | Feature | What the client reads |", "|---|---|---|", *rows]

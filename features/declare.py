@@ -6,10 +6,9 @@ pandera are imported inside the functions, because scoring reads declarations an
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import ibis
-import ibis.expr.types as ir
 
 from warehouse.table import TIMESTAMP, Column
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     import pandera.ibis
 
 VALUES = "values"  # the ledger of features that are worked out from other features of the same row
+REQUEST = "request"  # the ledger of features that are worked out when they are asked for
 DTYPES = ("int64", "float64")  # what Feast, the packed online rows and the model matrix carry without a conversion
 
 
@@ -44,7 +44,8 @@ class Feature:
         name: column name; it ends in the window's suffix.
         expr: reduces the rows of one client and as-of date to a value; its docstring is the feature's description.
         ledger: which rows expr receives, a key of features.asof.LEDGERS, already cut to the as-of date and the window; VALUES if it
-            receives the table of all features with another ledger and gives a column of it.
+            receives the table of all features with another ledger and gives a column of it; REQUEST if it receives plain values of a
+            request and of the client, which its parameters name.
         window: the window, or None for a state on the as-of date.
         dtype: int64 or float64; money is float64 here, since Feast would turn decimals into text.
         unit: count, ratio, days, months or money.
@@ -58,7 +59,7 @@ class Feature:
     """
 
     name: str
-    expr: Callable[[ir.Table], ir.Value]
+    expr: Callable[..., Any]
     ledger: str
     window: Months | None
     dtype: str
@@ -90,7 +91,7 @@ class Feature:
     def window_text(self) -> str:
         """The window in words."""
         if self.window is None:
-            return "as of the date"
+            return "at the request" if self.ledger == REQUEST else "as of the date"
         return "lifetime" if self.window.count is None else f"last {self.window.count} months"
 
     @property

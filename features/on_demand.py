@@ -6,10 +6,9 @@ what it calls and runs that text, so a registry has to be trusted as code is; ou
 """
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from math import isfinite
 from types import FunctionType
 from typing import Any, cast
@@ -19,47 +18,10 @@ from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.transformation.python_transformation import PythonTransformation
 from feast.types import Float64, Int64, String
 
+from features.declare import REQUEST, Feature, feast_field
 from features.views import client_repayment
 
 Number = float | None
-
-
-@dataclass(frozen=True)
-class RequestFeature:
-    """One feature of a request.
-
-    Attributes:
-        name: feature name.
-        value: computes it from the values that its parameters name; its docstring is the description.
-        unit: ratio, as there is no other yet.
-        bounds: least and greatest value, None where there is no limit.
-        monotone: +1 when a greater value can only raise the risk, -1 when it can only lower it, 0 when it may do either.
-        null_means: what a missing value says.
-        code: reason code.
-        reason: the sentence that tells a client why the feature raised the risk.
-        owner: who answers for the definition.
-    """
-
-    name: str
-    value: Callable[..., Number]
-    unit: str
-    bounds: tuple[float | None, float | None]
-    monotone: int
-    null_means: str
-    code: str
-    reason: str
-    owner: str = "credit-risk"
-    dtype: str = "float64"
-
-    @cached_property
-    def inputs(self) -> tuple[str, ...]:
-        """Values of the request and features of the client that it is computed from."""
-        return tuple(inspect.signature(self.value).parameters)
-
-    @property
-    def description(self) -> str:
-        """What the value is."""
-        return " ".join((self.value.__doc__ or "").split())
 
 
 def requested_installment_ratio(requested_amount: Number, requested_tenor_months: Number, next_month_due_amount: Number) -> Number:
@@ -94,23 +56,27 @@ def requested_product_type_ratio(
 
 
 LOAN_REQUEST = (
-    RequestFeature(
-        name="requested_installment_ratio", value=requested_installment_ratio, unit="ratio", bounds=(0, None), monotone=+1,
+    Feature(
+        name="requested_installment_ratio", expr=requested_installment_ratio, ledger=REQUEST, window=None,
+        dtype="float64", unit="ratio", bounds=(0, None), monotone=+1,
         null_means="nothing falls due within a month, or no amount or tenor is asked for",
         code="REQUESTED_BURDEN", reason="The loan you ask for adds much to what you pay each month.",
     ),
-    RequestFeature(
-        name="requested_amount_ratio", value=requested_amount_ratio, unit="ratio", bounds=(0, None), monotone=+1,
+    Feature(
+        name="requested_amount_ratio", expr=requested_amount_ratio, ledger=REQUEST, window=None,
+        dtype="float64", unit="ratio", bounds=(0, None), monotone=+1,
         null_means="the client has no contract with a principal, or no amount is asked for",
         code="REQUESTED_AMOUNT", reason="You ask for more than you have borrowed before.",
     ),
-    RequestFeature(
-        name="requested_tenor_ratio", value=requested_tenor_ratio, unit="ratio", bounds=(0, None), monotone=0,
+    Feature(
+        name="requested_tenor_ratio", expr=requested_tenor_ratio, ledger=REQUEST, window=None,
+        dtype="float64", unit="ratio", bounds=(0, None), monotone=0,
         null_means="the client has no contract with a tenor, or no tenor is asked for",
         code="REQUESTED_TENOR", reason="You ask for a loan of another length than before.",
     ),
-    RequestFeature(
-        name="requested_product_type_ratio", value=requested_product_type_ratio, unit="ratio", bounds=(0, 1), monotone=0,
+    Feature(
+        name="requested_product_type_ratio", expr=requested_product_type_ratio, ledger=REQUEST, window=None,
+        dtype="float64", unit="ratio", bounds=(0, 1), monotone=0,
         null_means="the client is not known, or the type is not cash loan, consumer durable loan or two-wheeler loan",
         code="REQUESTED_PRODUCT", reason="You have little history with the type of loan that you ask for.",
     ),
@@ -127,31 +93,15 @@ def loan_request_values(rows: Mapping[str, Sequence[Any]]) -> dict[str, list[Num
         One list per feature.
     """
     return {
-        feature.name: [feature.value(*values) for values in zip(*(rows[name] for name in feature.inputs), strict=True)]
+        feature.name: [feature.expr(*values) for values in zip(*(rows[name] for name in inputs_of(feature)), strict=True)]
         for feature in LOAN_REQUEST
     }
 
 
-def request_field(feature: RequestFeature) -> Field:
-    """The field of the Feast view."""
-    least, greatest = ("" if limit is None else str(limit) for limit in feature.bounds)
-    tags = {
-        "unit": feature.unit,
-        "owner": feature.owner,
-        "window": "at the request",
-        "bounds": f"{least}..{greatest}",
-        "monotone": str(feature.monotone),
-        "null_means": feature.null_means,
-    }
-    return Field(name=feature.name, dtype=Float64, description=feature.description, tags=tags)
-
-
-def request_row(feature: RequestFeature) -> str:
-    """One row of the Markdown table of docs/features.md; features.declare.DOCS_HEADER names its cells."""
-    sign = {1: "+", -1: "-", 0: "0"}[feature.monotone]
-    bounds = "..".join("" if limit is None else str(limit) for limit in feature.bounds)
-    cells = (f"`{feature.name}`", feature.dtype, feature.unit, "at the request", feature.description, feature.null_means, bounds, sign)
-    return f"| {' | '.join((*cells, f'`{feature.code}`', feature.owner))} |"
+@cache
+def inputs_of(feature: Feature) -> tuple[str, ...]:
+    """Values of the request and features of the client that a feature is computed from."""
+    return tuple(inspect.signature(feature.expr).parameters)
 
 
 def _asked(value: Number) -> Number:
@@ -182,7 +132,7 @@ requested_loan = RequestSource(
 )
 
 _REQUESTED = {field.name for field in requested_loan.schema}
-_OF_CLIENT = dict.fromkeys(name for feature in LOAN_REQUEST for name in feature.inputs if name not in _REQUESTED)
+_OF_CLIENT = dict.fromkeys(name for feature in LOAN_REQUEST for name in inputs_of(feature) if name not in _REQUESTED)
 
 
 def _loan_request(rows: dict[str, list]) -> dict[str, list]:
@@ -197,13 +147,13 @@ class _Declared(PythonTransformation):
 
     def infer_features(self, random_input: dict[str, Any], singleton: bool | None = False) -> list[Field]:
         """The declared fields."""
-        return [request_field(feature) for feature in LOAN_REQUEST]
+        return [feast_field(feature) for feature in LOAN_REQUEST]
 
 
 loan_request = OnDemandFeatureView(
     name="loan_request",
     sources=[client_repayment[list(_OF_CLIENT)], requested_loan],
-    schema=[request_field(feature) for feature in LOAN_REQUEST],
+    schema=[feast_field(feature) for feature in LOAN_REQUEST],
     feature_transformation=_Declared(cast(FunctionType, _loan_request), inspect.getsource(_loan_request)),
     mode="python",
     description="How a loan that a client asks for compares with the client's contracts and dues.",

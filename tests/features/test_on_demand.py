@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from feast import FeatureStore
 
-from features.on_demand import LOAN_REQUEST, loan_request, loan_request_values
+from features.on_demand import LOAN_REQUEST, inputs_of, loan_request, loan_request_values
 from features.publish import publish_online
 from features.store import feature_store
 from tests.features.releases import DAY, release, settings_of
@@ -116,7 +116,7 @@ def test_a_service_gives_the_client_and_the_request(store: FeatureStore, request
 
 @pytest.mark.parametrize("odd", [nan, inf, -inf])
 def test_no_answer_is_nan_or_infinite(odd: float) -> None:
-    usual = {name: 2.0 for feature in LOAN_REQUEST for name in feature.inputs} | {"requested_product_type": "cash loan"}
+    usual = {name: 2.0 for feature in LOAN_REQUEST for name in inputs_of(feature)} | {"requested_product_type": "cash loan"}
     for name in usual:
         if name != "requested_product_type":
             found = loan_request_values({key: [value] for key, value in (usual | {name: odd}).items()})
@@ -126,7 +126,7 @@ def test_no_answer_is_nan_or_infinite(odd: float) -> None:
 
 
 def test_null_in_null_out() -> None:
-    nothing = loan_request_values({name: [None] for feature in LOAN_REQUEST for name in feature.inputs})
+    nothing = loan_request_values({name: [None] for feature in LOAN_REQUEST for name in inputs_of(feature)})
     assert nothing == {name: [None] for name in NAMES}
 
 
@@ -135,5 +135,5 @@ def test_the_registry_holds_a_reference_to_our_code(store: FeatureStore) -> None
     text = store.get_on_demand_feature_view("loan_request").feature_transformation.udf_string
     called: dict[str, Any] = {}
     exec(text, {}, called)
-    assert called["_loan_request"]({name: [None] for feature in LOAN_REQUEST for name in feature.inputs})
+    assert called["_loan_request"]({name: [None] for feature in LOAN_REQUEST for name in inputs_of(feature)})
     assert text.count("import") == 2  # the statement and its comment
