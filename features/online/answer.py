@@ -14,9 +14,9 @@ from feast.type_map import feast_value_type_to_python_type
 from feast.value_type import ValueType
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from features.online.backend import View
+from features.online.backend import instant
 from features.online.packed import PackedSchema, decode, times_of
-from features.online.values import messages
+from features.online.values import ReadRow, messages
 
 _PLAIN = {"float64", "float32", "int64", "int32", "bool", "string", "bytes"}  # their packed value is what Feast gives back
 _FeatureVector = GetOnlineFeaturesResponse.FeatureVector
@@ -96,11 +96,46 @@ class PackedOnlineResponse(OnlineResponse):
         return answer
 
 
+@dataclass(frozen=True)
+class _Decoded:
+    """The wanted features of packed rows, by place of the row.
+
+    Attributes:
+        kinds: packed type of each feature.
+        values: by feature; texts are texts.
+        present: by feature, whether a row was found that was written with it; one list for all features of most answers.
+        times: event time of each row; None where nothing was found.
+    """
+
+    kinds: Mapping[str, str]
+    values: Mapping[str, list]
+    present: Mapping[str, list[bool]]
+    times: list[int | None]
+
+
 def answered(
-    view: View, known: Mapping[bytes, PackedSchema], rows: Sequence[bytes | None], wanted: Sequence[str], prefix: str
+    current: PackedSchema, known: Mapping[bytes, PackedSchema], rows: Sequence[bytes | None], wanted: Sequence[str], prefix: str
 ) -> list[Answered]:
-    """The wanted features of packed rows; each row is read by its own schema, and a feature of another type is another feature."""
-    current, count = dict(view.schema.fields), len(rows)
+    """The wanted features of packed rows, for a response; see `_decoded`."""
+    found = _decoded(current, known, rows, wanted)
+    return [Answered(prefix + name, found.kinds[name], found.values[name], found.present[name], found.times) for name in wanted]
+
+
+def unpacked(
+    current: PackedSchema, known: Mapping[bytes, PackedSchema], rows: Sequence[bytes | None], wanted: Sequence[str]
+) -> list[ReadRow]:
+    """The wanted features of packed rows as Feast's rows, without those that a row was written without; see `_decoded`."""
+    found = _decoded(current, known, rows, wanted)
+    columns = [(name, found.present[name], messages(found.kinds[name], found.values[name])) for name in wanted]
+    return [
+        (None, None) if at is None else (instant(at), {name: column[place] for name, present, column in columns if present[place]})
+        for place, at in enumerate(found.times)
+    ]
+
+
+def _decoded(current: PackedSchema, known: Mapping[bytes, PackedSchema], rows: Sequence[bytes | None], wanted: Sequence[str]) -> _Decoded:
+    """Packed rows read each by its own schema; a feature of another type is another feature."""
+    now, count = dict(current.fields), len(rows)
     by_schema: dict[bytes, list[int]] = {}
     for at, row in enumerate(rows):
         if row is not None:
@@ -113,7 +148,7 @@ def answered(
         schema = known[fingerprint]
         group = list(rows) if len(places) == count else [rows[at] for at in places]
         kinds = dict(schema.fields)
-        names = [name for name in wanted if name in kinds and kinds[name] == current.get(name)]
+        names = [name for name in wanted if name in kinds and kinds[name] == now.get(name)]
         columns = dict(zip(names, decode(schema, group, names), strict=True))  # type: ignore[arg-type]  # none of them is None
         events = times_of(group)[0].tolist()  # type: ignore[arg-type]
         for name in wanted:
@@ -125,11 +160,12 @@ def answered(
         for at, event in zip(places, events, strict=True):
             whole[at], times[at] = True, event
         for name, column in columns.items():
-            if current[name] == "string":
+            if now[name] == "string":
                 column = [None if value is None else value.decode() for value in column]
             if len(places) == count:
                 values[name] = column
             else:
                 for at, value in zip(places, column, strict=True):
                     values[name][at] = value
-    return [Answered(prefix + name, current.get(name, "proto"), values[name], present.get(name, whole), times) for name in wanted]
+    present = {name: present.get(name, whole) for name in wanted}
+    return _Decoded({name: now.get(name, "proto") for name in wanted}, values, present, times)

@@ -60,7 +60,6 @@ class OnlineGeneration:
         rows_written: rows that were new or had another value.
         rows_deleted: rows of keys that the release does not hold.
         row_count: rows in all, over the views.
-        is_complete: always true of a recorded generation, since it is recorded in the step that makes its rows visible.
         parity: what the comparison with the release found: EQUAL, UNEQUAL, or nothing while it was not made.
     """
 
@@ -72,7 +71,6 @@ class OnlineGeneration:
     rows_written: int
     rows_deleted: int
     row_count: int
-    is_complete: bool = True
     parity: str = ""
 
 
@@ -184,7 +182,6 @@ def generation_row(made: OnlineGeneration) -> dict[str, Any]:
         "rows_written": made.rows_written,
         "rows_deleted": made.rows_deleted,
         "row_count": made.row_count,
-        "is_complete": made.is_complete,
         "parity": made.parity,
     }
 
@@ -200,7 +197,6 @@ def generation_of(row: Mapping[str, Any]) -> OnlineGeneration:
         rows_written=row["rows_written"],
         rows_deleted=row["rows_deleted"],
         row_count=row["row_count"],
-        is_complete=bool(row["is_complete"]),
         parity=row.get("parity", ""),
     )
 

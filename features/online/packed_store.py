@@ -18,11 +18,11 @@ from feast.online_response import OnlineResponse
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey as EntityKeyProto
 from feast.repo_config import RepoConfig
 
-from features.online.answer import PackedOnlineResponse, answered
+from features.online.answer import PackedOnlineResponse, answered, unpacked
 from features.online.backend import OnlineBackend, OnlineGeneration, Pack, View, microseconds
 from features.online.packed import NEVER, PackedSchema
 from features.online.request import prepare, serialized
-from features.online.values import FeatureRow, ReadRow, pack, unpacked, view_of
+from features.online.values import FeatureRow, ReadRow, pack, view_of
 
 
 class PackedOnlineStore(OnlineStore):
@@ -119,7 +119,7 @@ class PackedOnlineStore(OnlineStore):
         found = []
         for view, (table, wanted), rows in zip(views, prepared.views, answers, strict=True):
             prefix = f"{table.projection.name_to_use()}__" if full_feature_names else ""
-            found += answered(view, self._schemas(backend, view, rows), rows, wanted, prefix)
+            found += answered(view.schema, self._schemas(backend, view, rows), rows, wanted, prefix)
         return PackedOnlineResponse(prepared.message, found, self._build_feature_types(prepared.views))
 
     def _read_features_per_fv(

@@ -15,8 +15,6 @@ from functools import lru_cache
 from pathlib import Path
 
 from features.online.backend import (
-    EQUAL,
-    UNEQUAL,
     OnlineGeneration,
     OnlineStoreMissing,
     OnlineStoreUnavailable,
@@ -26,7 +24,7 @@ from features.online.backend import (
     generation_of,
 )
 from features.online.packed import PackedSchema
-from features.online.sqlite_publication import COLUMNS, FilePublication
+from features.online.sqlite_publication import COLUMNS, PARITY, FilePublication
 
 _TABLES = (
     """CREATE TABLE IF NOT EXISTS packed_view (
@@ -38,7 +36,7 @@ _TABLES = (
         generation INTEGER PRIMARY KEY, project TEXT, release_id INTEGER, business_date TEXT, as_of INTEGER, views TEXT,
         published_at INTEGER, rows_written INTEGER, rows_deleted INTEGER, row_count INTEGER, is_complete INTEGER)""",
 )
-_PARITY = {1: "", 2: EQUAL, 3: UNEQUAL}  # is_complete says this too, so that a file of an earlier version can be read
+_PARITY = {number: text for text, number in PARITY.items()}
 _SERVED = f"SELECT {', '.join(COLUMNS)} FROM packed_generation WHERE project = ? ORDER BY generation DESC LIMIT 1"
 _MOST_KEYS = 1024  # of one statement
 _WAIT_SECONDS = 60
@@ -144,14 +142,13 @@ class SqliteBackend:
 
     def judge(self, served: OnlineGeneration, parity: str) -> None:
         """See OnlineBackend."""
-        state = next(number for number, text in _PARITY.items() if text == parity)
         with self._writing() as con:
             held = self._served(con)
             if held is not None and replace(held, parity="") == replace(served, parity=""):
                 con.execute(
                     "UPDATE packed_generation SET is_complete = ? WHERE generation = "
                     "(SELECT max(generation) FROM packed_generation WHERE project = ?)",
-                    (state, self.project),
+                    (PARITY[parity], self.project),
                 )
 
     def close(self) -> None:

@@ -4,9 +4,11 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from features.online.backend import OnlineGeneration, View, generation_row
+from features.online.backend import EQUAL, UNEQUAL, OnlineGeneration, View, generation_row
 
 COLUMNS = ("release_id", "business_date", "as_of", "views", "published_at", "rows_written", "rows_deleted", "row_count", "is_complete")
+# What is_complete says: that the generation is, as every recorded one, and what the parity gate found. A file of before the gate has 1.
+PARITY = {"": 1, EQUAL: 2, UNEQUAL: 3}
 
 
 class FilePublication:
@@ -55,7 +57,7 @@ class FilePublication:
             self._con.execute("INSERT OR REPLACE INTO packed_service VALUES (?, ?, ?)", (self._project, name, json.dumps(list(features))))
         if made:
             row = generation_row(made)
-            row["views"] = json.dumps(row["views"])
+            row |= {"views": json.dumps(row["views"]), "is_complete": PARITY[made.parity]}
             self._con.execute(
                 f"INSERT INTO packed_generation (project, {', '.join(COLUMNS)}) VALUES (?{', ?' * len(COLUMNS)})",
                 (self._project, *(row[name] for name in COLUMNS)),

@@ -1,6 +1,6 @@
 """Feast's views and values in the packed layout, and back."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,8 +10,8 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey as EntityKeyProto
 from feast.protos.feast.types.Value_pb2 import Value as ValueProto
 from feast.value_type import ValueType
 
-from features.online.backend import View, instant, microseconds
-from features.online.packed import NEVER, Column, PackedSchema, decode, encode, times_of
+from features.online.backend import View, microseconds
+from features.online.packed import NEVER, Column, PackedSchema, encode
 
 # Feast type, packed type, and the field of Feast's value message. Everything else is kept as the message itself.
 _KINDS = {
@@ -59,36 +59,12 @@ def _column(kind: str, name: str, values: list[ValueProto | None]) -> Column:
     return [text.encode() for text in plain] if kind == "string" else plain, is_null
 
 
-def unpacked(current: PackedSchema, known: Mapping[bytes, PackedSchema], rows: list[bytes | None], wanted: list[str]) -> list[ReadRow]:
-    """Packed rows as Feast's answers; each row is read by its own schema, and a feature of another type is another feature."""
-    answers: list[ReadRow] = [(None, None)] * len(rows)
-    now = dict(current.fields)
-    by_schema: dict[bytes, list[int]] = {}
-    for at, row in enumerate(rows):
-        if row is not None:
-            by_schema.setdefault(row[:8], []).append(at)
-    for fingerprint, places in by_schema.items():
-        schema, group = known[fingerprint], [row for row in rows if row is not None and row[:8] == fingerprint]
-        kinds = dict(schema.fields)
-        names = [name for name in wanted if name in kinds and kinds[name] == now.get(name)]
-        columns = [_messages(kinds[name], column) for name, column in zip(names, decode(schema, group, names), strict=True)]
-        events = times_of(group)[0].tolist()
-        for index, at in enumerate(places):
-            answers[at] = instant(events[index]), {name: column[index] for name, column in zip(names, columns, strict=True)}
-    return answers
-
-
 def messages(kind: str, column: list) -> list[ValueProto]:
     """One feature as Feast's value messages; texts are texts."""
     if kind == "proto":
         return [ValueProto() if value is None else ValueProto.FromString(value) for value in column]
     attribute = _ATTRIBUTES[kind]
     return [ValueProto() if value is None else ValueProto(**{attribute: value}) for value in column]
-
-
-def _messages(kind: str, column: list) -> list[ValueProto]:
-    """The same of an unpacked feature, whose texts are bytes."""
-    return messages(kind, [None if value is None else value.decode() for value in column] if kind == "string" else column)
 
 
 def _entity_columns(feature_view: FeatureView) -> Iterable[Any]:
