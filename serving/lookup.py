@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from features.online.backend import UNEQUAL, OnlineBackend, OnlineGeneration, OnlineStoreError, OnlineStoreMissing
-from features.online.reader import OnlineReader, OnlineRows, UnknownFeature
+from features.online.reader import OnlineReader, OnlineRows, readable
 from serving.scorer import FeatureRows
 
 _REBUILT_AFTER = 1.0  # seconds; a lookup that lacks a feature is made anew at most so often
@@ -47,23 +47,12 @@ class Lookup:
         self._features = tuple(features)
         self._made_at, self._is_stale = time.monotonic(), False
         with _ready():
-            held = self._resolve(backend)
+            held = readable(backend, self._features)  # one that the store lacks is no error, its clients are not scored
             self._reader = OnlineReader(backend, features=held) if held else None
         self._missing = tuple(name for name in self._features if name not in held)
         self._held = np.array([name in held for name in self._features])
         references = self._reader.features if self._reader else ()
         self._views = tuple(dict.fromkeys(reference.partition(":")[0] for reference in references))
-
-    def _resolve(self, backend: OnlineBackend) -> list[str]:
-        """The features that the store has; one that it lacks is no error, its clients are not scored."""
-        held: list[str] = []
-        for name in self._features:
-            try:
-                OnlineReader(backend, features=[name])
-            except UnknownFeature:
-                continue
-            held.append(name)
-        return held
 
     def read(self, client_ids: Sequence[str]) -> LookedUp:
         """The rows of some clients in their order; duplicates are kept.

@@ -5,6 +5,7 @@ generation it names belong together.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -157,9 +158,7 @@ class OnlineReader:
         if (service is None) == (features is None):
             raise ValueError("name either a service or its features")
         self._backend = backend
-        views = {view.name: view for view in backend.views()}
-        if not views:
-            raise OnlineStoreMissing(f"{backend.where}: holds no feature view of project {backend.project}; publish the features first")
+        views = {view.name: view for view in _views_of(backend)}
         self.features = self._resolved(list(views.values()), service, features)
         wanted: dict[str, list[tuple[int, str]]] = {}
         for column, reference in enumerate(self.features):
@@ -228,19 +227,45 @@ class OnlineReader:
             features = self._backend.service(service)
             if features is None:
                 raise UnknownFeature(f"service {service}: not in {self._backend.where}; publish the features first")
-        kinds = {f"{view.name}:{name}": kind for view in views for name, kind in view.schema.fields}
-        return tuple(self._reference(name, kinds) for name in features or ())
+        kinds = _kinds(views)
+        return tuple(_reference(name, kinds, self._backend.where) for name in features or ())
 
-    def _reference(self, name: str, kinds: dict[str, str]) -> str:
-        """One feature as `view:feature`."""
-        matches = [known for known in kinds if name in (known, known.partition(":")[2])]
-        if len(matches) != 1:
-            raise UnknownFeature(
-                f"feature {name}: {len(matches)} views of {self._backend.where} have it; publish it, or name it as view:feature"
-            )
-        if kinds[matches[0]] not in FIXED:
-            raise UnknownFeature(f"feature {name}: type {kinds[matches[0]]} is no number; arrays hold numbers only")
-        return matches[0]
+
+def readable(backend: OnlineBackend, features: Sequence[str]) -> list[str]:
+    """Those of some features that a reader can be made for.
+
+    Raises:
+        OnlineStoreMissing: nothing was ever published.
+    """
+    kinds, held = _kinds(_views_of(backend)), []
+    for name in features:
+        with suppress(UnknownFeature):
+            _reference(name, kinds, backend.where)
+            held.append(name)
+    return held
+
+
+def _views_of(backend: OnlineBackend) -> list[View]:
+    """The views of a store that has some."""
+    views = backend.views()
+    if not views:
+        raise OnlineStoreMissing(f"{backend.where}: holds no feature view of project {backend.project}; publish the features first")
+    return views
+
+
+def _kinds(views: list[View]) -> dict[str, str]:
+    """Packed types of all features, by `view:feature`."""
+    return {f"{view.name}:{name}": kind for view in views for name, kind in view.schema.fields}
+
+
+def _reference(name: str, kinds: dict[str, str], where: str) -> str:
+    """One feature as `view:feature`."""
+    matches = [known for known in kinds if name in (known, known.partition(":")[2])]
+    if len(matches) != 1:
+        raise UnknownFeature(f"feature {name}: {len(matches)} views of {where} have it; publish it, or name it as view:feature")
+    if kinds[matches[0]] not in FIXED:
+        raise UnknownFeature(f"feature {name}: type {kinds[matches[0]]} is no number; arrays hold numbers only")
+    return matches[0]
 
 
 def _plain(places: list[int]) -> np.ndarray | slice:
