@@ -103,8 +103,7 @@ class Candidate:
         if staged is None and name not in base:
             return None
         snapshot_id, beside = (staged.snapshot_id, self._base_tables()) if staged else (base[name], base)
-        said = branches.recipe_of(self._lake.catalog.holding(name, snapshot_id), snapshot_id)
-        made, _, of = (said or "").partition("@")
+        made, of = self._lake.reader.recipe(name, snapshot_id)
         return made if of == _staging_of(beside) else None
 
     def write(

@@ -54,12 +54,13 @@ class Pinned:
         return self._reader.plain_files(name, self._snapshot(name))
 
     def recipe(self, name: str) -> str | None:
-        """By which recipe all rows of a table were computed, as warehouse.recipe makes it; None if that was not said.
+        """By which recipe all rows of a table were computed, from whatever staging tables; None if that was not said.
 
         Raises:
             UnknownTable: the release does not hold it.
         """
-        return self._reader.recipe(name, self._snapshot(name))
+        made, _ = self._reader.recipe(name, self._snapshot(name))
+        return made or None
 
     def _snapshot(self, name: str) -> int:
         if name not in self.release.tables:

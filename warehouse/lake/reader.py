@@ -83,10 +83,10 @@ class Reader:
         written = self._log.check(name, paths)
         return paths if all(has_columns(table, schema_id, schema) for schema_id in written.values()) else []
 
-    def recipe(self, name: str, snapshot_id: int) -> str | None:
-        """By which recipe all rows of a snapshot were computed, from whatever staging tables; None if that was not said."""
-        said = recipe_of(self._catalog.holding(name, snapshot_id), snapshot_id)
-        return said.partition("@")[0] if said else None
+    def recipe(self, name: str, snapshot_id: int) -> tuple[str, str]:
+        """By which recipe all rows of a snapshot were computed, and from which staging tables; empty if that was not said."""
+        made, _, of = (recipe_of(self._catalog.holding(name, snapshot_id), snapshot_id) or "").partition("@")
+        return made, of
 
     def check(self, name: str, paths: Sequence[str]) -> None:
         """Make sure that data files are as they were written.
