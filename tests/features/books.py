@@ -3,15 +3,19 @@
 A loan is one contract with equal installments of 100 (90 principal, 10 interest); what a test does not name is ordinary.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from ibis.backends import BaseBackend
 
 from features.tables import client_repayment
-from tests.conftest import stored
+from tests.conftest import STAGING, staging_tables, stored
+from warehouse.lake import Lake
+from warehouse.settings import Settings
 from warehouse.terms import Terms
 
 INSTALLMENT = 100
@@ -89,3 +93,15 @@ def feature_rows(con: BaseBackend, rows: Rows, days: Iterable[str], terms: Terms
     table = client_repayment(stored(con, rows), [d(day) for day in days], terms).drop("computed_at")
     found = con.to_pyarrow(table).to_pylist()
     return {(row["client_id"], row["as_of_on"].isoformat()): row for row in found}
+
+
+@contextmanager
+def lake_of(home: Path, rows: Rows, business_date: date) -> Iterator[Lake]:
+    """A lake that holds the rows as the staging tables of one intake."""
+    with Lake(Settings(home=home, catalog_uri=f"sqlite:///{home}/catalog.db")) as lake:
+        candidate = lake.candidate("intake", "rows")
+        for name, table in staging_tables(rows).items():
+            candidate.write(STAGING[name], lake.con.to_pyarrow(table))
+            candidate.audit(STAGING[name])
+        candidate.publish(business_date)
+        yield lake

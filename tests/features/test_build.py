@@ -8,10 +8,7 @@ import pytest
 
 from features.build import build_features, history_days, stale_days
 from features.tables import CLIENT_REPAYMENT_SPEC
-from tests.conftest import STAGING, staging_tables
-from tests.features.books import book, d, loan, paid
-from warehouse.lake import Lake
-from warehouse.settings import Settings
+from tests.features.books import book, d, lake_of, loan, paid
 from warehouse.terms import Terms
 
 TERMS = Terms()
@@ -24,13 +21,7 @@ BOOK = book(
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory):
-    home = tmp_path_factory.mktemp("lake")
-    with Lake(Settings(home=home, catalog_uri=f"sqlite:///{home}/catalog.db")) as opened:
-        candidate = opened.candidate("intake", "rows")
-        for name, table in staging_tables(BOOK).items():
-            candidate.write(STAGING[name], opened.con.to_pyarrow(table))
-            candidate.audit(STAGING[name])
-        candidate.publish(d("2024-02-29"))
+    with lake_of(tmp_path_factory.mktemp("lake"), BOOK, d("2024-02-29")) as opened:
         yield opened
 
 

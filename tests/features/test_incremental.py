@@ -15,13 +15,11 @@ from features.declare import window_months
 from features.incremental import can_follow, touched_clients
 from features.region import CLIENT_REGION_SPEC
 from features.tables import CLIENT_REPAYMENT, CLIENT_REPAYMENT_SPEC, client_repayment
-from tests.conftest import STAGING, staging_tables, stored
-from tests.features.books import book, d, known, loan, paid
+from tests.conftest import stored
+from tests.features.books import book, d, known, lake_of, loan, paid
 from tests.strategies import Case, cases, examples
 from warehouse.clock import month_end
 from warehouse.curated.staged import Staged
-from warehouse.lake import Lake
-from warehouse.settings import Settings
 from warehouse.terms import Terms
 
 TERMS = Terms()
@@ -75,13 +73,7 @@ SINCE, DAY, MONTH = d("2024-02-27"), d("2024-02-28"), d("2024-01-31")
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory):
-    home = tmp_path_factory.mktemp("lake")
-    with Lake(Settings(home=home, catalog_uri=f"sqlite:///{home}/catalog.db")) as opened:
-        candidate = opened.candidate("intake", "rows")
-        for name, table in staging_tables(BOOK).items():
-            candidate.write(STAGING[name], opened.con.to_pyarrow(table))
-            candidate.audit(STAGING[name])
-        candidate.publish(DAY)
+    with lake_of(tmp_path_factory.mktemp("lake"), BOOK, DAY) as opened:
         yield opened
 
 
